@@ -1,0 +1,72 @@
+"""Every bound in one place, with its unit. Nothing from outside is read, inflated, nested or kept without one.
+
+Source: docs/spec/wire.md "Limits", docs/spec/protocol.md "Limits".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1 << 10
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class WireLimits:
+    """Bound one encoded value; checked before anything is allocated."""
+
+    message_bytes: int
+    head_bytes: int
+    buffers: int
+    chunk_bytes: int = 16 * MIB  # a compressed chunk, raw
+    plain_chunk_bytes: int = GIB  # an uncompressed chunk
+    hashed_items: int = 100_000  # set items, non-str keys: their hashes can be made to collide
+    range_level: int = 1 << 24  # RangeIndex as level, categories or interval side
+    elements: int = 1 << 31  # of one array
+    ndim: int = 64
+    item_bytes: int = GIB
+    struct_fields: int = 1024
+    bigint_bytes: int = 4096
+    decimal_chars: int = 5000
+    depth: int = 200
+    inline_array_bytes: int = 2 * KIB  # arrays up to this travel inside the head
+    inline_bytes: int = 64 * KIB  # so do bytes
+
+
+#: What a caller may send.
+REQUEST = WireLimits(message_bytes=256 * MIB, head_bytes=4 * MIB, buffers=4096, hashed_items=10_000)
+#: What a library may answer.
+RESULT = WireLimits(message_bytes=4 * GIB, head_bytes=64 * MIB, buffers=65_536)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """Bound one session of the call protocol. Times in seconds."""
+
+    frame_bytes: int = MIB  # body slice of one frame
+    meta_bytes: int = 65_535
+    meta_depth: int = 8
+    inline_bytes: int = 64 * KIB  # arguments that travel in the CALL frame itself
+    calls: int = 2048  # open at once
+    window_bytes: int = 256 * KIB  # credit per call at the start
+    window_max_bytes: int = 4 * MIB  # and grown to
+    connection_window_bytes: int = 16 * MIB
+    small_answer_bytes: int = 8 * KIB  # answers up to this overtake large ones
+    heartbeat_s: float = 15.0
+    silence_s: float = 40.0
+    hello_s: float = 10.0
+
+
+SESSION = SessionLimits()
+
+#: A dotted path: components of it and characters of one.
+PATH_PARTS = 8
+PATH_PART_CHARS = 80
+
+#: A worker hands a result over this size through a descriptor instead of its socket.
+HANDOVER_BYTES = 256 * KIB
+#: Paths per user and worker of which decisions are remembered.
+MEMO_ENTRIES = 4096
+#: A token longer than this is refused unread.
+TOKEN_CHARS = 256

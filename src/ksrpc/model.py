@@ -1,0 +1,79 @@
+"""Frozen values that the floors above hand to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+#: What a path leads to. "coroutine" is called like "function" but awaited on the worker's loop.
+Kind = Literal["module", "value", "function", "coroutine", "generator", "class"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """Describe one parameter of a function, as texts that are safe to show."""
+
+    name: str
+    kind: str  # the name of inspect.Parameter's kind: POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD, …
+    default: str = ""  # rendered if short data, "..." if not, "" if none
+    annotation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """Say what a dotted path resolves to, without its value.
+
+    Attributes:
+        path: The path as it was asked for.
+        canonical: The path whose object is verified to be the identical one; equal to `path` if there is none.
+        owner: The root package that the object truly belongs to.
+        kind: What it is.
+        signature: Its parameters; None where Python does not know them.
+        returns: The return annotation's text.
+        doc: Its docstring.
+        members: For modules: public names that may be called or read.
+        version: The owner's version, "" if unknown.
+        generation: Counts the worker's restarts and reloads; a decision of another generation is void.
+    """
+
+    path: str
+    canonical: str
+    owner: str
+    kind: Kind
+    signature: tuple[Parameter, ...] | None = None
+    returns: str = ""
+    doc: str = ""
+    members: tuple[str, ...] = ()
+    version: str = ""
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Say who may call what: patterns on the requested dotted path (gate A2).
+
+    A pattern is a dotted path; it opens itself and all below it, never its root or its siblings. `"*"` opens everything
+    and needs `unsafe`.
+
+    Attributes:
+        allow: Patterns that open.
+        block: Patterns that close; they win.
+        unsafe: Roots for which gates A3 to C do not hold (their owner said so).
+        services: Roots that the administrator declared a service although a preset knows them otherwise.
+    """
+
+    allow: tuple[str, ...] = ()
+    block: tuple[str, ...] = ()
+    unsafe: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Name who calls, and the rules that hold for them. `token_id` is public; the secret is never kept."""
+
+    name: str
+    rules: Rules
+    token_id: str = ""
+    scopes: frozenset[str] = field(default_factory=frozenset)
+    generation: int = 0
