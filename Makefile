@@ -1,0 +1,40 @@
+# Every target does its own set-up: Python 3.11 or newer, make and a package index are all it takes.
+# `make PYTHON=/path/to/python3` chooses the interpreter of the environment (.venv).
+
+RUN := .venv/bin/python
+export PYTHON
+
+.PHONY: help demo test lint check bench clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r name text; do \
+	    printf 'make %-6s %s\n' "$$name" "$$text"; done
+
+demo: ## serve a real library over a real data set and call it, line by line
+	@.ci/venv demo client,server demo
+	@$(RUN) examples/demo.py
+
+test: ## run every test
+	@.ci/venv test client,server,compression demo test bench
+	@$(RUN) -m pytest
+
+lint: ## check style, format, types and layers
+	@.ci/venv check client,server,compression demo test bench check
+	@failed=0; \
+	$(RUN) -m ruff check --quiet . || failed=1; \
+	$(RUN) -m ruff format --check --quiet . || { echo "cure: $(RUN) -m ruff format ." >&2; failed=1; }; \
+	$(RUN) -m mypy --no-error-summary || failed=1; \
+	$(RUN) -c 'from importlinter.cli import lint_imports_command as run; run()' --no-logo || failed=1; \
+	exit $$failed
+
+check: lint ## lint, then the style and unit tests: under a minute
+	@$(RUN) -m pytest -q tests/style tests/unit
+
+bench: ## measure against rpyc and Arrow Flight, rewrite benchmarks/RESULTS.md
+	@.ci/venv bench client,server,compression bench
+	@$(RUN) -m benchmarks.run
+
+clean: ## remove the environment and everything generated
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

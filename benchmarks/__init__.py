@@ -1,0 +1,1 @@
+"""Measure ksrpc beside its peers: `make bench`."""

@@ -1,0 +1,49 @@
+"""A small data library with its answers ready, so that only their way to the caller counts.
+
+Served by the gateway under test as the module `bars`; the peers serve the same frames.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+__all__ = ["block", "frame_large", "frame_mixed", "frame_small"]
+
+_COLUMNS = ["open", "high", "low", "close", "volume", "amount", "factor", "bid", "ask", "interest"]
+BLOCK_BYTES = 1 << 30
+
+
+def _prices(rows: int, columns: int) -> NDArray[np.float64]:
+    return np.random.default_rng(20181001).lognormal(2.0, 0.4, (rows, columns))
+
+
+@lru_cache(maxsize=1)
+def frame_small() -> pd.DataFrame:
+    """Give a year of daily bars of one security: 250 rows, 4 columns of float64."""
+    return pd.DataFrame(_prices(250, 4), columns=_COLUMNS[:4])
+
+
+@lru_cache(maxsize=1)
+def frame_mixed() -> pd.DataFrame:
+    """Give 100 000 rows of 8 columns, two of them text: 4 000 different codes, 30 different names."""
+    frame = pd.DataFrame(_prices(100_000, 6), columns=_COLUMNS[:6])
+    rows = np.arange(len(frame))
+    frame.insert(0, "code", pd.Series([f"{row % 4_000:06d}.SZ" for row in rows]))
+    frame.insert(1, "industry", pd.Series([f"industry {row % 30}" for row in rows]))
+    return frame
+
+
+@lru_cache(maxsize=1)
+def frame_large() -> pd.DataFrame:
+    """Give 1 000 000 rows of 10 columns of float64: 80 MB."""
+    return pd.DataFrame(_prices(1_000_000, 10), columns=_COLUMNS)
+
+
+@lru_cache(maxsize=1)
+def block() -> NDArray[np.uint8]:
+    """Give 1 GiB in one array."""
+    return np.full(BLOCK_BYTES, 0x5A, dtype=np.uint8)

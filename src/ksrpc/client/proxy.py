@@ -1,0 +1,110 @@
+"""A remote module as an object: attributes are names, calls are calls.
+
+Source: docs/reference/client.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ksrpc.connections.base import Connection, Options
+from ksrpc.errors import ConfigError
+
+_OPTIONS = ("async_local", "async_remote", "cache_get", "cache_expire")
+
+
+class RemotePath:
+    """Name something on the server. Immutable: keep it, share it between threads, call it again.
+
+    Reading an attribute does no I/O and gives the path below. Calling it calls the function there; without arguments
+    a variable gives its value and a module its name.
+    """
+
+    __slots__ = ("_connection", "_options", "_path")
+
+    def __init__(self, connection: Connection, path: str, options: Options) -> None:
+        object.__setattr__(self, "_connection", connection)
+        object.__setattr__(self, "_path", path)
+        object.__setattr__(self, "_options", options)
+
+    def __getattr__(self, name: str) -> RemotePath:
+        return _child(self, name)
+
+    def __getitem__(self, name: str) -> RemotePath:
+        """Reach a name that is taken here: `client["cache_get"]`."""
+        if not isinstance(name, str):
+            raise TypeError(f"a remote name is a str, not {type(name).__name__}")
+        return _child(self, name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._connection.call(self._path, args, kwargs, self._options)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name!r} cannot be set on the remote {self._path!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{name!r} cannot be deleted on the remote {self._path!r}")
+
+    def __iter__(self) -> Any:
+        raise TypeError(f"the remote {self._path!r} is a name, not a sequence; call it first")
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"<remote {self._path} at {self._connection.url}>"
+
+
+class RpcClient(RemotePath):
+    """Stand for a module on the server; used as the module would be.
+
+    Args:
+        module: Dotted name of the module.
+        connection: How to get there.
+        async_local: Must be False here: calls wait for their answer.
+        async_remote: False = run calls on the worker's main thread, one at a time, for libraries that insist on it.
+
+    `cache_get`, `cache_expire`, `async_local` and `async_remote` can be set on this object; what is reached through it
+    keeps the values of the moment it was reached.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self, module: str, connection: Connection, async_local: bool = False, async_remote: bool = True
+    ) -> None:
+        if not isinstance(module, str) or not module:
+            raise ConfigError("module is the dotted name of a module on the server")
+        _check_sync(async_local)
+        super().__init__(connection, module, Options(async_remote=async_remote))
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _OPTIONS:
+            options = object.__getattribute__(self, "_options")
+            return False if name == "async_local" else getattr(options, name)
+        return object.__getattribute__(self, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in _OPTIONS:
+            raise AttributeError(f"only {', '.join(_OPTIONS)} can be set here, not {name!r}")
+        if name == "async_local":
+            _check_sync(value)
+            return
+        options = object.__getattribute__(self, "_options")
+        fields = {field: getattr(options, field) for field in Options.__slots__}
+        object.__setattr__(self, "_options", Options(**{**fields, name: value}))
+
+
+def _check_sync(async_local: object) -> None:
+    if async_local:
+        raise ConfigError(
+            "async_local=True: this version's client waits for its answers; use threads or asyncio.to_thread"
+        )
+
+
+def _child(parent: RemotePath, name: str) -> RemotePath:
+    if name.startswith("_"):
+        raise AttributeError(f"{name!r}: names that begin with an underscore are not remote")
+    connection = object.__getattribute__(parent, "_connection")
+    path = object.__getattribute__(parent, "_path")
+    return RemotePath(connection, f"{path}.{name}", object.__getattribute__(parent, "_options"))

@@ -1,0 +1,139 @@
+"""The settings, with their types, defaults and bounds.
+
+Source: docs/reference/config.md.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from ksrpc.model import Rules
+
+
+def _check_network(text: str) -> str:
+    if text not in ("any", "loopback", "private"):
+        ipaddress.ip_network(text, strict=False)
+    return text
+
+
+Network = Annotated[str, AfterValidator(_check_network)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSection(_Section):
+    """Where the gateway listens and keeps its data."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    data_dir: Path = Path("data")
+    hosts: tuple[str, ...] = ()
+
+
+class CallSection(_Section):
+    """Whether and how calls are served."""
+
+    enabled: bool = False
+    timeout_s: float = Field(300.0, gt=0, le=86_400)
+    processes: int = Field(4, ge=1, le=64)
+    queue: int = Field(4096, ge=1, le=100_000)
+    memory_mb: int = Field(4096, ge=64)
+    traceback: bool = False
+
+
+class AccessSection(_Section):
+    """Who may come in, and what they may call."""
+
+    anonymous: bool = False
+    ip_allow: tuple[Network, ...] = ("loopback", "private")
+    ip_block: tuple[Network, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
+    allow: tuple[str, ...] = ("demo",)
+    block: tuple[str, ...] = ()
+    unsafe: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+
+
+class UserSection(_Section):
+    """What one user may call; it narrows the global rule."""
+
+    allow: tuple[str, ...] | None = None
+    block: tuple[str, ...] = ()
+    unsafe: tuple[str, ...] = ()
+
+
+class ModuleSection(_Section):
+    """How one module is run."""
+
+    executor: Literal["process", "inline"] = "process"
+    processes: int | None = Field(None, ge=1, le=64)
+    memory_mb: int | None = Field(None, ge=64)
+    path: Path | None = None
+    arguments: Literal["data", "any"] = "data"
+
+
+class Config(_Section):
+    """Hold the whole configuration, checked."""
+
+    server: ServerSection = ServerSection()
+    call: CallSection = CallSection()
+    access: AccessSection = AccessSection()
+    user: dict[str, UserSection] = {}
+    module: dict[str, ModuleSection] = {}
+
+    @model_validator(mode="after")
+    def _check_whole(self) -> Config:
+        if self.access.anonymous and not _is_loopback(self.server.host):
+            raise ValueError(
+                f"server.host = {self.server.host!r} opens this server to the network while access.anonymous is true: "
+                "set access.anonymous = false and make tokens with `ksrpc token create NAME`"
+            )
+        if "*" in self.access.allow and not self.access.unsafe:
+            raise ValueError('access.allow = ["*"] opens everything: name the roots in access.unsafe, or ["*"]')
+        for name, section in self.user.items():
+            for pattern in section.allow or ():
+                if not _covered(pattern, (*self.access.allow, *section.unsafe)):
+                    raise ValueError(
+                        f"user.{name}.allow: {pattern!r} is not opened by access.allow; a user's list only narrows it"
+                    )
+        return self
+
+    def rules_for(self, user: str) -> Rules:
+        """Return the rules of one user: the global ones, narrowed by the user's own list; `unsafe` adds roots."""
+        base, own = self.access, self.user.get(user, UserSection())
+        return Rules(
+            allow=base.allow if own.allow is None else own.allow,
+            block=base.block + own.block,
+            unsafe=base.unsafe + own.unsafe,
+            services=base.services,
+        )
+
+    @property
+    def all_rules(self) -> Rules:
+        """Return the widest rules of any user: what a worker may load at all."""
+        sections: list[AccessSection | UserSection] = [self.access, *self.user.values()]
+        return Rules(
+            allow=tuple(dict.fromkeys(p for s in sections for p in s.allow or ())),
+            block=self.access.block,
+            unsafe=tuple(dict.fromkeys(p for s in sections for p in s.unsafe)),
+            services=self.access.services,
+        )
+
+
+def _covered(pattern: str, by: tuple[str, ...]) -> bool:
+    return any(other in ("*", pattern) or pattern.startswith(other + ".") for other in by)
+
+
+def _is_loopback(host: str) -> bool:
+    if host in ("localhost", ""):
+        return host == "localhost"
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

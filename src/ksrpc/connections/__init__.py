@@ -1,0 +1,1 @@
+"""Connections of the Python client: HTTP and WebSocket, with one interface."""

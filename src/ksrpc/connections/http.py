@@ -1,0 +1,77 @@
+"""Calls over HTTP: each a request of its own.
+
+Source: docs/reference/http.md.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from ksrpc import wire
+from ksrpc.connections.base import Connection, Options, Timeout
+from ksrpc.errors import ConfigError
+from ksrpc.transport.dial import parse_url
+from ksrpc.transport.http import HttpShell
+
+_ENDINGS = ("/get", "/post", "/file")
+
+
+class HttpxConnection(Connection):
+    """Call over HTTP. Usable from any number of threads, inside a running loop and after a fork.
+
+    Args:
+        url: The gateway's address, with or without the original's path: `http://host:8000/api/file`.
+        token: What `ksrpc token create` printed; by default $KSRPC_TOKEN.
+        timeout: See `Connection`.
+    """
+
+    def __init__(self, url: str, *, token: str | None = None, timeout: Timeout = None) -> None:
+        super().__init__(url, token=token, timeout=timeout)
+        self._address = parse_url(url, ("http", "https"))
+        path = self._address.target.partition("?")[0].rstrip("/")
+        for ending in _ENDINGS:
+            path = path.removesuffix(f"/api{ending}")
+        if path.endswith(_ENDINGS):
+            raise ConfigError(f"{url!r}: the path ends in /api/file, or is left out")
+        self._prefix = path
+        self._lock = threading.Lock()
+        self._shell: HttpShell | None = None
+        self._pid = 0
+
+    def call(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
+        """Send one request and return its value; see `Connection.call`."""
+        message = wire.pack_arguments(args, kwargs)
+        query = {"func": path}
+        if not options.async_remote:
+            query["async_remote"] = "false"
+        if options.cache_get is not None:
+            query["cache_get"] = str(options.cache_get).lower()
+        if options.cache_expire is not None:
+            query["cache_expire"] = f"{options.cache_expire:g}"
+        target = f"{self._prefix}/api/file?{urlencode(query)}"
+        return self._get_shell().post(target, message, connect_s=self._connect_s, timeout_s=self._answer_s(options))
+
+    def describe(self, path: str) -> dict[str, Any]:
+        """Ask for a descriptor; see `Connection.describe`."""
+        target = f"{self._prefix}/v1/describe/{quote(path)}"
+        fields: dict[str, Any] = self._get_shell().get(
+            target, connect_s=self._connect_s, timeout_s=self._answer_s(Options())
+        )
+        return fields
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        with self._lock:
+            shell, self._shell = self._shell, None
+        if shell is not None and self._pid == os.getpid():
+            shell.close()
+
+    def _get_shell(self) -> HttpShell:
+        with self._lock:
+            if self._shell is None or self._pid != os.getpid():
+                self._shell = HttpShell(self._address, token=self._token)
+                self._pid = os.getpid()
+            return self._shell

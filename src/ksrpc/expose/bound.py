@@ -1,0 +1,215 @@
+"""Gate C over all arguments together: what a call would make, or work through, stays within bounds (C5).
+
+Each bound takes parameter name → value. What it cannot read it lets pass only where the library then refuses, too.
+
+Source: docs/spec/policy.md "Bounds".
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from itertools import zip_longest
+from math import prod
+from typing import Any
+
+from ksrpc.errors import ForbiddenError
+from ksrpc.expose.parameter import item_bytes
+from ksrpc.expose.rule import forbid
+from ksrpc.expose.shape import ELEMENTS, count_elements, shape_of, size_of
+
+__all__ = ["BOUNDS", "SCALAR_BOUNDS"]
+
+_RESULT_BYTES = ELEMENTS * 8
+_SIDE = 4096
+_OPERATIONS = 2**40
+_DATES = 10_000_000
+_HOUR_NS = 3_600 * 10**9
+
+Arguments = Mapping[str, Any]
+
+
+def bound_named(arguments: Arguments) -> None:
+    """Refuse positional arguments of a function whose parameters are not known but have bounds."""
+    if any(name.startswith("argument[") for name in arguments):
+        raise forbid("C5", "give these arguments by name: the function's bounds are known by name only")
+
+
+def bound_creation(arguments: Arguments) -> None:
+    """Bound the bytes of a new array by its shape and dtype."""
+    counts = [count_elements(arguments[name]) for name in ("shape", "size", "N", "n") if _is_set(arguments, name)]
+    columns = arguments.get("M")
+    elements = prod(counts) * (count_elements(columns) if columns is not None else _square(arguments))
+    dtype = arguments.get("dtype")
+    _refuse_above(elements * max(8, 8 if dtype is None else item_bytes(dtype)), _RESULT_BYTES, "bytes")
+
+
+def _square(arguments: Arguments) -> int:
+    """Return the columns of a matrix that is square unless told otherwise."""
+    side = arguments.get("N", arguments.get("n"))
+    return count_elements(side) if side is not None else 1
+
+
+def _is_set(arguments: Arguments, name: str) -> bool:
+    return arguments.get(name) is not None
+
+
+def bound_range(arguments: Arguments) -> None:
+    """Bound the elements of `arange`."""
+    start, stop, step = (arguments.get(name) for name in ("start", "stop", "step"))
+    if stop is None:
+        start, stop = 0, start
+    try:
+        count = abs(((0 if stop is None else stop) - (start or 0)) / (1 if step is None else step))
+    except ArithmeticError:
+        return
+    except TypeError:
+        raise forbid("C5", "only ranges of numbers can be counted beforehand") from None
+    if not count <= ELEMENTS:
+        raise forbid("C5", f"this call is about more than {ELEMENTS} elements")
+
+
+def bound_broadcast(arguments: Arguments) -> None:
+    """Bound the elements of the shape that all arguments broadcast to."""
+    shapes = [shape[::-1] for shape in map(shape_of, arguments.values()) if shape]
+    if len(shapes) > 1:
+        _refuse_above(prod(map(max, zip_longest(*shapes, fillvalue=1))), ELEMENTS, "elements")
+
+
+def bound_outer(arguments: Arguments) -> None:
+    """Bound the product of the arguments' sizes."""
+    _refuse_above(prod(max(1, size_of(value)) for value in arguments.values()), ELEMENTS, "elements")
+
+
+def bound_square(arguments: Arguments) -> None:
+    """Bound the square of a vector's length."""
+    for value in arguments.values():
+        if len(shape_of(value)) == 1:
+            _refuse_above(size_of(value) ** 2, ELEMENTS, "elements")
+
+
+def bound_pairs(arguments: Arguments) -> None:
+    """Bound the square of the number of variables, rows or columns, that a matrix of pairs is made of."""
+    by_columns = arguments.get("rowvar", True) in (False, 0)
+    for value in arguments.values():
+        shape = shape_of(value)
+        if len(shape) == 2:
+            _refuse_above(shape[1 if by_columns else 0] ** 2, ELEMENTS, "elements")
+
+
+def bound_columns(arguments: Arguments) -> None:
+    """Bound the square of a frame's columns."""
+    for value in arguments.values():
+        if len(shape_of(value)) == 2:
+            _refuse_above(shape_of(value)[1] ** 2, ELEMENTS, "elements")
+
+
+def bound_cubic(arguments: Arguments) -> None:
+    """Bound the sides of matrices whose cost grows with the third power."""
+    for value in arguments.values():
+        _refuse_above(max(shape_of(value)[-2:], default=0), _SIDE, "rows or columns")
+
+
+def bound_product(arguments: Arguments) -> None:
+    """Bound the cost of a matrix product: all its sizes and the sides that remain."""
+    shapes = [shape_of(value) for value in arguments.values()]
+    matrices = [shape for shape in shapes if len(shape) >= 2]
+    if len(matrices) >= 2:
+        _refuse_above(prod(matrices[0]) * matrices[1][-1], _OPERATIONS, "operations")
+        _refuse_above(prod(matrices[0][:-1]) * prod(matrices[1][:-2]) * matrices[1][-1], ELEMENTS, "elements")
+
+
+def bound_axes(arguments: Arguments) -> None:
+    """Bound a shape that is given as one argument per axis."""
+    _refuse_above(prod(map(count_elements, arguments.values())), ELEMENTS, "elements")
+
+
+def bound_points(arguments: Arguments) -> None:
+    """Bound the points between two ends, which may be arrays."""
+    ends = max(size_of(arguments.get(name)) for name in ("start", "stop"))
+    _refuse_above(ends * count_elements(arguments.get("num", 50)), ELEMENTS, "elements")
+
+
+def bound_times(arguments: Arguments) -> None:
+    """Bound what repeats a whole (`reps`, per axis) or its items (`repeats`)."""
+    repeated = max((size_of(value) for value in arguments.values()), default=1)
+    reps, repeats = arguments.get("reps"), arguments.get("repeats")
+    largest = max(_numbers(repeats), default=0) if repeats is not None else 1
+    _refuse_above(max(1, repeated) * largest * (1 if reps is None else count_elements(reps)), ELEMENTS, "elements")
+
+
+def _numbers(value: Any) -> list[int]:
+    items = value.ravel().tolist() if hasattr(value, "ravel") else value
+    return [abs(int(item)) for item in (items if isinstance(items, (list, tuple)) else [items])]
+
+
+def bound_frame(arguments: Arguments) -> None:
+    """Bound the cells that labels alone can ask of a frame."""
+    rows, columns = (shape_of(arguments.get(name)) for name in ("index", "columns"))
+    _refuse_above(prod([*rows[:1], *columns[:1]]), ELEMENTS, "cells")
+
+
+def bound_numbers(arguments: Arguments) -> None:
+    """Accept numbers and arrays only: multiplying a text repeats it."""
+    for name, value in arguments.items():
+        is_number = isinstance(value, (int, float, complex)) or type(value).__module__ in _NUMBER_MODULES
+        if not is_number:
+            raise forbid("C5", f"parameter {name!r}: only numbers pass here")
+
+
+_NUMBER_MODULES = frozenset({"numpy", "decimal", "fractions", "datetime"})
+
+
+def bound_dates(arguments: Arguments) -> None:
+    """Bound the dates between two ends at a frequency."""
+    periods = arguments.get("periods")
+    if periods is not None:
+        _refuse_above(abs(int(periods)), _DATES, "dates")
+        return
+    try:
+        count = _count_dates(arguments)
+    except ForbiddenError:
+        raise
+    except Exception:  # the library raises its own error for what it cannot read either
+        return
+    _refuse_above(count, _DATES, "dates")
+
+
+def _count_dates(arguments: Arguments) -> int:
+    pandas = importlib.import_module("pandas")
+    start, end = (pandas.Timestamp(arguments[name]).tz_localize(None) for name in ("start", "end"))
+    offset = pandas.tseries.frequencies.to_offset(arguments.get("freq") or "D")
+    try:
+        step_ns = abs(int(offset.nanos))
+    except ValueError:  # not a fixed span; none of these is below an hour
+        step_ns = _HOUR_NS
+    span_ns = int(abs(end - start).as_unit("ns").value)
+    return span_ns // max(1, step_ns)
+
+
+def _refuse_above(value: int, bound: int, what: str) -> None:
+    if value > bound:
+        raise forbid("C5", f"this call is about more than {bound} {what}")
+
+
+#: Bound's name in a preset → its check.
+BOUNDS: dict[str, Callable[[Arguments], None]] = {
+    "named": bound_named,
+    "creation": bound_creation,
+    "range": bound_range,
+    "broadcast": bound_broadcast,
+    "outer": bound_outer,
+    "square": bound_square,
+    "pairs": bound_pairs,
+    "columns": bound_columns,
+    "cubic": bound_cubic,
+    "product": bound_product,
+    "axes": bound_axes,
+    "points": bound_points,
+    "times": bound_times,
+    "frame": bound_frame,
+    "numbers": bound_numbers,
+    "dates": bound_dates,
+}
+#: Bounds that every call with numbers alone keeps.
+SCALAR_BOUNDS = frozenset({"broadcast", "outer", "square", "pairs", "columns", "cubic", "product", "frame", "numbers"})

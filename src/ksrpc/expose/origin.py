@@ -1,0 +1,140 @@
+"""Bring modules into the process: installed ones by name, an administrator's files by their place.
+
+Rules:
+* Nothing is imported here that gate A has not admitted; whoever calls has asked it.
+* A file of the administrator is loaded as `ksrpc_server.<name>` and never through `sys.path`, so that it can neither
+  shadow an installed module for other code nor be shadowed (THREATS H18).
+* A failing import is remembered for a minute: a broken package must not be imported anew by each call.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+from ksrpc.errors import NotFoundError, RefusedError
+
+__all__ = ["BUILTIN", "SOURCE_PACKAGE", "ImportDesk", "ModuleSource", "load_source"]
+
+#: Name under which the administrator's own files live in `sys.modules`.
+SOURCE_PACKAGE = "ksrpc_server"
+_REMEMBER_S = 60.0
+_REMEMBER_ENTRIES = 1024
+_PATH_TEXT = re.compile(r"(?:[A-Za-z]:)?[/\\][^\s'\"(),;]+")
+_lock = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleSource:
+    """Say where a module of the administrator lies, and which values its functions take.
+
+    Attributes:
+        path: The file.
+        arguments: "data" for the request table with gate C; "any" for the result table without it, for modules
+            whose author takes every value.
+    """
+
+    path: Path
+    arguments: Literal["data", "any"] = "data"
+
+
+#: Modules that come with ksrpc and are served like an administrator's file.
+BUILTIN: dict[str, ModuleSource] = {
+    "demo": ModuleSource(Path(__file__).resolve().parent.parent / "vendors" / "demo.py", "any"),
+}
+
+
+def load_source(name: str, source: ModuleSource) -> ModuleType:
+    """Load a file as `ksrpc_server.<name>`, once per process and file.
+
+    Raises:
+        Exception: Whatever the file raises.
+    """
+    full = f"{SOURCE_PACKAGE}.{name}"
+    with _lock:
+        known = sys.modules.get(full)
+        if known is not None and getattr(known, "__file__", None) == str(source.path):
+            return known
+        spec = importlib.util.spec_from_file_location(full, source.path)
+        if spec is None or spec.loader is None:
+            raise ImportError("not a Python source file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[full] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[full]
+            raise
+        return module
+
+
+class ImportDesk:
+    """Import modules and remember failures for a while.
+
+    Args:
+        sources: Bare name → the administrator's file of that name.
+    """
+
+    __slots__ = ("_failed", "_sources")
+
+    def __init__(self, sources: dict[str, ModuleSource]) -> None:
+        self._sources = sources
+        self._failed: dict[str, tuple[float, str]] = {}
+
+    def fetch(self, name: str, root: str) -> ModuleType:
+        """Import one module by its full dotted name.
+
+        Raises:
+            NotFoundError: If there is no such module.
+            RefusedError: If the module exists and fails to import; the text names the error without server paths.
+        """
+        loaded = None if root in self._sources else sys.modules.get(name)
+        if loaded is not None:
+            return loaded
+        failed = self._failed.get(name)
+        if failed is not None:
+            if time.monotonic() < failed[0]:
+                raise _refusal(failed[1])
+            del self._failed[name]
+        try:
+            return self._import(name)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a library may raise SystemExit or a native panic while it is imported
+            text = "" if _is_absence(error, name) else _failure_text(name, error)
+        self._remember(name, text)
+        raise _refusal(text)
+
+    def _import(self, name: str) -> ModuleType:
+        source = self._sources.get(name)
+        return importlib.import_module(name) if source is None else load_source(name, source)
+
+    def _remember(self, name: str, text: str) -> None:
+        if len(self._failed) >= _REMEMBER_ENTRIES:
+            self._failed.clear()
+        self._failed[name] = (time.monotonic() + _REMEMBER_S, text)
+
+
+def _refusal(text: str) -> RefusedError:
+    return RefusedError(text) if text else NotFoundError()
+
+
+def _is_absence(error: BaseException, name: str) -> bool:
+    """Tell whether the very module is missing, not something that it needs."""
+    if isinstance(error, FileNotFoundError):
+        return True
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    return missing is not None and (name == missing or name.startswith(f"{missing}."))
+
+
+def _failure_text(name: str, error: BaseException) -> str:
+    text = _PATH_TEXT.sub("<server>", str(error))[:300]
+    return f"module {name} failed to import: {type(error).__name__}: {text}"

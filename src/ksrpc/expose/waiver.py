@@ -1,0 +1,73 @@
+"""Follow the paths of roots that their owner declared unsafe: gates A3, B and C do not hold for them.
+
+Whoever may call such a root owns the process it runs in. What stays closed is this program itself.
+
+Source: docs/spec/policy.md "Unsafe roots".
+"""
+
+from __future__ import annotations
+
+import inspect
+from types import ModuleType
+from typing import Any
+
+from ksrpc.errors import NotFoundError
+from ksrpc.expose.argument import FREE
+from ksrpc.expose.origin import SOURCE_PACKAGE, ImportDesk
+from ksrpc.expose.rule import forbid
+from ksrpc.expose.target import Target
+from ksrpc.model import Kind
+
+__all__ = ["resolve_waived"]
+
+_CLOSED = frozenset({"ksrpc", SOURCE_PACKAGE, "__main__", "__mp_main__"})
+
+
+def resolve_waived(path: str, desk: ImportDesk, generation: int) -> Target:
+    """Follow a path as Python does, importing sub-modules where an attribute is missing.
+
+    Raises:
+        NotFoundError: If there is nothing at the path.
+        ForbiddenError: If it leads into this program.
+        RefusedError: If a module fails to import.
+    """
+    root, *rest = path.split(".")
+    item: Any = desk.fetch(root, root)
+    prefix = root
+    for part in rest:
+        before, prefix = prefix, f"{prefix}.{part}"
+        item = _step(item, part, before, desk)
+        if isinstance(item, ModuleType) and item.__name__.partition(".")[0] in _CLOSED:
+            raise forbid("A1", f"{prefix} leads into the server itself")
+    return Target(
+        object=item,
+        path=path,
+        canonical=path,
+        owner=root,
+        kind=_kind(item),
+        is_async=inspect.iscoroutinefunction(item) or inspect.isasyncgenfunction(item),
+        arguments="data",
+        generation=generation,
+        plan=FREE,
+    )
+
+
+def _step(item: Any, part: str, before: str, desk: ImportDesk) -> Any:
+    try:
+        return getattr(item, part)
+    except AttributeError:
+        if not isinstance(item, ModuleType) or "__path__" not in vars(item):
+            raise NotFoundError(f"{before} has no name {part!r}") from None
+    return desk.fetch(f"{before}.{part}", before.partition(".")[0])
+
+
+def _kind(value: Any) -> Kind:
+    if isinstance(value, ModuleType):
+        return "module"
+    if isinstance(value, type):
+        return "class"
+    if inspect.iscoroutinefunction(value):
+        return "coroutine"
+    if inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value):
+        return "generator"
+    return "function" if callable(value) else "value"

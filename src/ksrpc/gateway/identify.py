@@ -1,0 +1,164 @@
+"""Step 1: who calls, from where; decided before a byte of the body is looked at.
+
+Source: docs/spec/policy.md "Identity".
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
+
+from ksrpc.config import Config
+from ksrpc.errors import AddressError, AuthError
+from ksrpc.model import User
+from ksrpc.store import TokenStore
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+#: Literal lists: what `ipaddress` calls private or loopback differs between Python versions.
+_NAMED = {
+    "any": ("0.0.0.0/0", "::/0"),
+    "loopback": ("127.0.0.0/8", "::1/128"),
+    "private": ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+}
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
+ANONYMOUS = "anonymous"
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Hold what is known of a peer from its connection and headers (names in lower case, values as text)."""
+
+    peer: str
+    headers: Mapping[str, str]
+    is_unix: bool = False
+
+
+class Doorkeeper:
+    """Apply address rule, host rule and tokens."""
+
+    def __init__(self, config: Config, tokens: TokenStore) -> None:
+        access = config.access
+        self._config = config
+        self._tokens = tokens
+        self._allow = _networks(access.ip_allow)
+        self._block = _networks(access.ip_block)
+        self._proxies = _networks(access.trusted_proxies)
+        self._loopback = _networks(("loopback",))
+        self._users: dict[str, User] = {}
+
+    def identify(self, visitor: Visitor) -> User:
+        """Return the user who calls.
+
+        Raises:
+            AddressError: The address, a forwarding header or the Host is not admitted.
+            AuthError: No token, or not a valid one.
+        """
+        address = self.admit(visitor)
+        header = visitor.headers.get("authorization", "")
+        if header:
+            return self._by_token(header)
+        if not self._config.access.anonymous:
+            raise AuthError("a token is needed: send `Authorization: Bearer ksr_…`")
+        if address is not None and not _is_in(address, self._loopback):
+            raise AddressError("anonymous calls are taken from this machine only")
+        _refuse_browsers(visitor.headers)
+        return self._user(ANONYMOUS)
+
+    def admit(self, visitor: Visitor) -> Address | None:
+        """Check the address and the Host; return the true address, None for a Unix socket.
+
+        Raises:
+            AddressError: Not admitted.
+        """
+        if visitor.is_unix:
+            return None
+        address = self._true_address(visitor)
+        if _is_in(address, self._block) or not _is_in(address, self._allow):
+            raise AddressError("this address is not admitted (access.ip_allow, access.ip_block)")
+        self._check_host(visitor.headers.get("host", ""))
+        return address
+
+    def still_valid(self, user: User) -> bool:
+        """Tell whether the token behind an open connection is valid still."""
+        if user.name == ANONYMOUS and not user.token_id:
+            return self._config.access.anonymous
+        return self._tokens.is_id_valid(user.token_id)
+
+    def _by_token(self, header: str) -> User:
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer":
+            raise AuthError("the Authorization header must be `Bearer ksr_…`")
+        record = self._tokens.identify(token.strip())
+        if "call" not in record.scopes:
+            raise AuthError("this token may not call")
+        return self._user(record.user, record.id, record.scopes)
+
+    def _user(self, name: str, token_id: str = "", scopes: frozenset[str] = frozenset({"call"})) -> User:
+        user = self._users.get(token_id or name)
+        if user is None:
+            user = User(name, self._config.rules_for(name), token_id, scopes)
+            self._users[token_id or name] = user
+        return user
+
+    def _true_address(self, visitor: Visitor) -> Address:
+        address = _parse(visitor.peer)
+        forwarded = [name for name in _FORWARDED if name in visitor.headers]
+        if not forwarded:
+            return address
+        if not _is_in(address, self._proxies):
+            raise AddressError(
+                f"the request carries {forwarded[0]} but comes from no trusted proxy (access.trusted_proxies)"
+            )
+        hops = [hop.strip() for hop in visitor.headers.get("x-forwarded-for", "").split(",") if hop.strip()]
+        for hop in reversed(hops):
+            address = _parse(hop)
+            if not _is_in(address, self._proxies):
+                break
+        return address
+
+    def _check_host(self, host: str) -> None:
+        """Refuse names that a hostile page could have rebound to this address."""
+        name = host.rpartition(":")[0] if host.count(":") == 1 or host.startswith("[") else host
+        name = name.strip("[]").lower() or host.strip("[]").lower()
+        if name in ("localhost", "", *self._config.server.hosts) or _is_address(name):
+            return
+        raise AddressError(f"unknown host name {name[:100]!r}; list it in server.hosts")
+
+
+def _refuse_browsers(headers: Mapping[str, str]) -> None:
+    """Keep web pages from calling in the name of whoever sits at this machine (H13)."""
+    if headers.get("x-ksrpc") == "1":
+        return
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") or "origin" in headers:
+        raise AddressError("calls from other sites' pages need a token")
+
+
+@lru_cache(maxsize=256)
+def _parse(text: str) -> Address:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError as exc:
+        raise AddressError("the peer's address cannot be told") from exc
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _networks(names: tuple[str, ...]) -> list[Network]:
+    return [ipaddress.ip_network(text, strict=False) for name in names for text in _NAMED.get(name, (name,))]
+
+
+def _is_in(address: Address, networks: list[Network]) -> bool:
+    return any(address in network for network in networks)

@@ -1,0 +1,81 @@
+"""The life of one call, as a list. One module a step; the order matters and is the same for every transport.
+
+Source: docs/explanation/architecture.md "The life of one call".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+from ksrpc.config import Config
+from ksrpc.errors import BusyError
+from ksrpc.gateway.allow import Allowance
+from ksrpc.gateway.call import Answer, Call
+from ksrpc.gateway.describe import Registry
+from ksrpc.gateway.identify import Doorkeeper
+from ksrpc.gateway.run import Executors
+from ksrpc.model import Descriptor
+from ksrpc.store import TokenStore
+
+_REFRESH_S = 1.0
+
+
+class Gateway:
+    """Take calls from the transports' shells and bring each to its answer."""
+
+    def __init__(self, config: Config, tokens: TokenStore, *, shows_output: bool = False) -> None:
+        self.config = config
+        self.door = Doorkeeper(config, tokens)
+        self.executors = Executors(config, shows_output=shows_output)
+        self.is_ready = False
+        self._tokens = tokens
+        self._allowance = Allowance()
+        self._registry = Registry(self.executors)
+        self._refreshing: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to serve; needs a running loop."""
+        self.executors.start()
+        self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
+        self.is_ready = True
+
+    async def stop(self) -> None:
+        """End all workers."""
+        self.is_ready = False
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+        await self.executors.stop()
+
+    async def handle(self, call: Call) -> Answer:
+        """Bring one call to its answer. Step 1, identify, was taken by the transport (`door.identify`).
+
+        Raises:
+            RaisedError: The library raised.
+            KsrpcError: It was refused, or lost; the class says which.
+        """
+        self._check_enabled()
+        self._allowance.check(call.user, call.path)  # 2. allow
+        call.descriptor = await self._registry.describe(call)  # 3. describe
+        # 4. key, 5. cache, 6. flight, 7. reserve and govern: each its module, once there is something to keep
+        return await self.executors.run(call)  # 8. run
+        # 9. classify, 10. store, settle, audit: likewise
+
+    async def describe(self, call: Call) -> Descriptor:
+        """Say what a path leads to: the first three steps of a call. Names only members that the user may call."""
+        self._check_enabled()
+        self._allowance.check(call.user, call.path)
+        descriptor = await self._registry.describe(call)
+        return dataclasses.replace(descriptor, members=self._open_members(call, descriptor))
+
+    def _open_members(self, call: Call, descriptor: Descriptor) -> tuple[str, ...]:
+        return tuple(name for name in descriptor.members if self._allowance.allows(call.user, f"{call.path}.{name}"))
+
+    def _check_enabled(self) -> None:
+        if not self.config.call.enabled:
+            raise BusyError("the call service of this server is off (call.enabled)")
+
+    async def _refresh(self) -> None:
+        while True:
+            await asyncio.sleep(_REFRESH_S)
+            self._tokens.refresh()

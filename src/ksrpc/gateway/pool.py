@@ -1,0 +1,191 @@
+"""The worker processes of one module: which lane a call takes, and what its end means.
+
+* A function runs alone in a process of the serial lane, on its main thread: a crash, an endless loop or a memory hog
+  costs this call and no other.
+* A coroutine function shares one process with its like; there are as many of them in flight as the caller wants.
+* `async_remote=False`, and every call of a module with one process, runs one at a time in the same process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+from ksrpc.errors import BusyError, CancelledError, DeadlineError, LostError
+from ksrpc.gateway.call import Call
+from ksrpc.gateway.child import Child
+from ksrpc.gateway.lane import Lane
+from ksrpc.protocol import Buffer, Meta
+
+_GRACE_S = 1.0
+
+
+class Pool:
+    """Run calls of one module on its processes."""
+
+    def __init__(
+        self, boot: Meta, *, processes: int, queue: int, memory_bytes: int, shows_output: bool = False
+    ) -> None:
+        def lane(role: str, count: int) -> Lane:
+            return Lane({**boot, "role": role}, processes=count, queue=queue, shows_output=shows_output)
+
+        self._memory_bytes = memory_bytes
+        self._serial = lane("serial", processes)
+        self._main = self._serial if processes == 1 else lane("serial", 1)
+        self._shared_lane = None if processes == 1 else lane("concurrent", 1)
+        self._shared: Child | None = None
+        self._shared_start = asyncio.Lock()
+
+    @property
+    def pids(self) -> list[int]:
+        """Return the process ids, for status pages and tests."""
+        return sorted(child.process.pid for lane in self._lanes for child in lane.children)
+
+    async def run(self, call: Call) -> tuple[Buffer, ...]:
+        """Run a call; return its encoded value.
+
+        Raises:
+            RaisedError: The library raised.
+            LostError: The process ended, or was ended, during the call.
+            RefusedError: The worker refused it, or nothing can run it now.
+        """
+        if (
+            call.descriptor is not None
+            and call.descriptor.kind == "coroutine"
+            and self._shared_lane
+            and not call.is_main
+        ):
+            return await self._run_shared(call, self._shared_lane)
+        lane = self._main if call.is_main else self._serial
+        child = await lane.acquire(call)
+        child.deadline = call.deadline
+        try:
+            call_id, future = self._open(child, call)
+            try:
+                return await self._exchange(child, call, call_id, future)
+            except LostError as exc:
+                raise await self._explain(lane, child, exc) from None
+            except BaseException:
+                if not future.done():
+                    child.kill("its caller gave up")
+                raise
+        finally:
+            lane.release(child)
+
+    async def describe(self, call: Call) -> bytes:
+        """Ask a process what the call's path leads to; return the packed descriptor."""
+        child = await self._serial.acquire(call)
+        child.deadline = call.deadline
+        try:
+            _, future = child.link.describe(call.path)
+            return b"".join(await future)
+        except LostError as exc:
+            raise await self._explain(self._serial, child, exc) from None
+        except BaseException:
+            if not future.done():
+                child.kill("its caller gave up")
+            raise
+        finally:
+            self._serial.release(child)
+
+    def watch(self, now: float) -> None:
+        """End what is over its time or its memory; called a few times a second."""
+        for lane in self._lanes:
+            for child in list(lane.children):
+                if child.deadline is not None and now > child.deadline:
+                    child.kill("deadline")
+                elif (child.deadline is not None or child is self._shared) and self._is_too_large(child):
+                    child.kill("memory")
+            lane.retire_idle(now)
+        self._watch_shared(now)
+
+    async def close(self) -> None:
+        """End all processes."""
+        for lane in self._lanes:
+            await lane.close()
+
+    @property
+    def _lanes(self) -> list[Lane]:
+        lanes = [self._serial]
+        if self._main is not self._serial:
+            lanes.append(self._main)
+        return lanes if self._shared_lane is None else [*lanes, self._shared_lane]
+
+    def _is_too_large(self, child: Child) -> bool:
+        return child.resident_bytes() > self._memory_bytes
+
+    def _open(self, child: Child, call: Call) -> tuple[int, asyncio.Future[tuple[Buffer, ...]]]:
+        meta = {"path": call.path}
+        if call.arguments.rest is None:
+            return child.link.call(meta, call.arguments.whole)
+        return child.link.open_call(meta)
+
+    async def _exchange(
+        self, child: Child, call: Call, call_id: int, future: Awaitable[tuple[Buffer, ...]]
+    ) -> tuple[Buffer, ...]:
+        if call.arguments.rest is not None:
+            if call.arguments.whole:
+                await child.link.send_body(call_id, [call.arguments.whole], ended=False)
+            async for piece in call.arguments.rest:
+                await child.link.send_body(call_id, [piece], ended=False)
+            await child.link.send_body(call_id, [], ended=True)
+        return await future
+
+    async def _explain(self, lane: Lane, child: Child, exc: LostError) -> LostError:
+        """Say why the process is gone, in the words of whoever ended it."""
+        fate = await lane.reap(child)
+        child.fate = fate
+        if fate == "deadline":
+            return DeadlineError(
+                "the call took longer than its time; its process was ended",
+                maybe_ran=exc.maybe_ran is not False,
+            )
+        if fate == "memory":
+            limit = self._memory_bytes >> 20
+            return LostError(f"the worker process grew over {limit} MiB and was ended", maybe_ran=True)
+        return LostError(f"the worker process was lost during the call: {fate}", maybe_ran=exc.maybe_ran is not False)
+
+    # coroutines on the shared process
+
+    async def _run_shared(self, call: Call, lane: Lane) -> tuple[Buffer, ...]:
+        child = await self._get_shared(call, lane)
+        call_id, future = self._open(child, call)
+        child.expiring[call_id] = call.deadline
+        try:
+            return await self._exchange(child, call, call_id, future)
+        except CancelledError as exc:
+            raise DeadlineError(
+                "the call took longer than its time and was cancelled", maybe_ran=exc.maybe_ran is not False
+            ) from None
+        except LostError as exc:
+            fate = child.fate or "it ended"
+            if fate == "deadline" and asyncio.get_running_loop().time() >= call.deadline:
+                raise DeadlineError("the call took longer than its time; its process was ended") from None
+            raise LostError(
+                f"the worker process was lost during the call: {fate}", maybe_ran=exc.maybe_ran is not False
+            ) from None
+        except asyncio.CancelledError:
+            child.link.cancel(call_id)
+            raise
+        finally:
+            child.expiring.pop(call_id, None)
+
+    async def _get_shared(self, call: Call, lane: Lane) -> Child:
+        if self._shared is None or self._shared.link.is_lost:
+            async with self._shared_start:
+                if self._shared is None or self._shared.link.is_lost:
+                    if self._shared is not None:
+                        lane.release(self._shared)
+                    self._shared = await lane.acquire(call)
+        if len(self._shared.expiring) >= self._shared.link.session.limits.calls:
+            raise BusyError("too many calls of this module are in flight; try again later")
+        return self._shared
+
+    def _watch_shared(self, now: float) -> None:
+        if self._shared is None or self._shared.link.is_lost:
+            return
+        for call_id, deadline in list(self._shared.expiring.items()):
+            if now > deadline + _GRACE_S:
+                self._shared.kill("deadline")
+            elif now > deadline:
+                self._shared.link.cancel(call_id)

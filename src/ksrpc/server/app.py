@@ -1,0 +1,70 @@
+"""Route what comes in. Raw ASGI: the path of every call goes through here.
+
+Source: docs/reference/http.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeAlias
+
+from ksrpc.errors import KsrpcError, NotFoundError
+from ksrpc.gateway import Gateway
+from ksrpc.server.http import HttpExchange, serve_call
+from ksrpc.server.problem import pack_problem
+from ksrpc.server.websocket import serve_session
+
+Message: TypeAlias = MutableMapping[str, Any]
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_SOCKETS = {"/ws/bytes", "/v1/ws"}
+
+
+def make_app(gateway: Gateway) -> App:
+    """Make the ASGI application of one gateway."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            await _serve_http(gateway, HttpExchange(scope, receive, send))
+        elif kind == "websocket":
+            await serve_session(gateway, scope, receive, send, is_known=scope["path"] in _SOCKETS)
+        elif kind == "lifespan":
+            await _live(gateway, receive, send)
+
+    return app
+
+
+async def _serve_http(gateway: Gateway, exchange: HttpExchange) -> None:
+    path = exchange.path
+    try:
+        if path == "/livez":
+            await exchange.send_text(200, "alive\n")
+        elif path == "/readyz":
+            gateway.door.admit(exchange.visitor)
+            ready = gateway.is_ready
+            await exchange.send_text(200 if ready else 503, "ready\n" if ready else "not ready\n")
+        elif path == "/api/file":
+            await serve_call(gateway, exchange, exchange.query.get("func", ""))
+        elif path.startswith("/v1/call/"):
+            await serve_call(gateway, exchange, path.removeprefix("/v1/call/"))
+        else:
+            gateway.door.admit(exchange.visitor)
+            raise NotFoundError("no such address; calls go to /v1/call/{module.function}")
+    except KsrpcError as exc:
+        await exchange.send_problem(pack_problem(exc))
+
+
+async def _live(gateway: Gateway, receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            gateway.start()
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await gateway.stop()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,53 @@
+"""Choose the representation of an answer from Accept, or from the original's `fmt`.
+
+Source: docs/reference/http.md "Representations".
+"""
+
+from __future__ import annotations
+
+from ksrpc import wire
+from ksrpc.errors import NotAcceptableError
+
+#: "any" lets the render step decide: a table becomes CSV, all else JSON.
+ANY = "*/*"
+OFFERED = (wire.MEDIA_TYPE, "application/json", "text/csv", "application/x-ndjson", "text/plain")
+_FORMATS = {"json": "application/json", "csv": "text/csv"}
+
+
+def choose_media_type(accept: str, fmt: str | None = None) -> str:
+    """Return one of OFFERED, or ANY.
+
+    Raises:
+        NotAcceptableError: None of what the client accepts is offered; the text lists what is.
+    """
+    if fmt is not None:
+        if fmt not in _FORMATS:
+            raise NotAcceptableError(f"fmt is one of {', '.join(_FORMATS)}")
+        return _FORMATS[fmt]
+    wanted = sorted(_parse(accept), key=lambda item: -item[1])
+    for name, quality in wanted:
+        if quality <= 0:
+            continue
+        if name in OFFERED:
+            return name
+        if name in (ANY, ""):
+            return ANY
+        if name in ("application/*", "text/*"):
+            return next(offer for offer in OFFERED[1:] if offer.startswith(name[:-1]))
+    raise NotAcceptableError(f"not to be had as {accept[:200]}; there is {', '.join(OFFERED)}")
+
+
+def _parse(accept: str) -> list[tuple[str, float]]:
+    items = []
+    for part in accept.split(",")[:50]:
+        name, *parameters = (piece.strip() for piece in part.split(";"))
+        quality = 1.0
+        for parameter in parameters:
+            key, _, text = parameter.partition("=")
+            if key.strip() == "q":
+                try:
+                    quality = float(text)
+                except ValueError:
+                    quality = 0.0
+        items.append((name.lower(), quality))
+    return items

@@ -1,0 +1,59 @@
+"""Errors as problem documents, one table for all: the classes of `ksrpc.errors` carry their status.
+
+Source: RFC 9457; docs/reference/errors.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ksrpc import wire
+from ksrpc.errors import BY_CODE, ForbiddenError, KsrpcError, QuotaError, RemoteError
+from ksrpc.transport.link import RaisedError
+
+_TITLES = {
+    "unauthorized": "A token is needed",
+    "forbidden": "The policy refuses this",
+    "not_found": "Not found",
+    "raised": "The function raised an exception",
+    "deadline": "The call took too long",
+    "lost": "The worker was lost during the call",
+    "busy": "Nothing can run the call now",
+}
+
+
+class Problem(NamedTuple):
+    """Hold a problem document with its status and extra headers."""
+
+    status: int
+    fields: dict[str, Any]
+    headers: list[tuple[bytes, bytes]]
+    raised: RaisedError | None = None
+
+
+def pack_problem(error: KsrpcError) -> Problem:
+    """Make the problem document of an error."""
+    if isinstance(error, RaisedError):
+        return _pack_raised(error)
+    title = _TITLES.get(error.code, error.code.replace("_", " ").capitalize())
+    fields: dict[str, Any] = {"type": "about:blank", "title": title, "status": error.status, "detail": str(error),
+                              "code": error.code}  # fmt: skip
+    if error.maybe_ran is not None:
+        fields["maybe_ran"] = error.maybe_ran
+    if isinstance(error, ForbiddenError):
+        fields |= {"gate": error.gate, "rule": error.rule}
+    headers = []
+    if error.status == 401:
+        headers.append((b"www-authenticate", b'Bearer realm="ksrpc"'))
+    if error.status == 503 or isinstance(error, QuotaError):
+        headers.append((b"retry-after", b"1"))
+    return Problem(error.status, fields, headers)
+
+
+def _pack_raised(error: RaisedError) -> Problem:
+    """Show what the library raised; only its text and builtin class are read, nothing of it is constructed."""
+    remote = wire.parse_error(error.body)
+    type_name = str(error.meta.get("type", "")).rpartition(".")[2]
+    fields = {"type": "about:blank", "title": _TITLES["raised"], "status": RemoteError.status,
+              "detail": str(remote), "code": "raised", "exception": type_name, "maybe_ran": True}  # fmt: skip
+    return Problem(BY_CODE["raised"].status, fields, [], error)

@@ -1,0 +1,252 @@
+"""Many calls on one WebSocket: drives a Callee session over ASGI.
+
+Source: docs/spec/protocol.md; docs/reference/websocket.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+
+from ksrpc import __version__, wire
+from ksrpc.errors import AuthError, KsrpcError, LostError, NotFoundError, ProtocolError, TooLargeError
+from ksrpc.gateway import Answer, Arguments, Call, Gateway
+from ksrpc.gateway.identify import Visitor
+from ksrpc.limits import REQUEST
+from ksrpc.model import User
+from ksrpc.protocol import Buffer, Callee, FrameType
+from ksrpc.protocol.event import BodyCame, Called, CancelCame, Described, Event, Greeted
+from ksrpc.protocol.fault import pack_fault
+from ksrpc.server.problem import pack_problem
+from ksrpc.transport.link import RaisedError
+
+_STATUS = {"queued": FrameType.QUEUED, "started": FrameType.STARTED}
+_PROTOCOL_FAULT, _POLICY, _AWAY = 1002, 1008, 1001
+
+
+class _Inflow:
+    """Hold the argument bytes of one call between the socket and the worker; the session's credit bounds it."""
+
+    def __init__(self, consume: Callable[[int], None]) -> None:
+        self._queue: asyncio.Queue[tuple[Buffer, bool]] = asyncio.Queue()
+        self._consume = consume
+        self._total = 0
+
+    def put(self, body: Buffer, *, fin: bool) -> None:
+        self._total += len(body)
+        if self._total > REQUEST.message_bytes:
+            raise TooLargeError(f"the arguments are over {REQUEST.message_bytes >> 20} MiB")
+        self._queue.put_nowait((body, fin))
+
+    async def pieces(self) -> AsyncIterator[Buffer]:
+        fin = False
+        while not fin:
+            body, fin = await self._queue.get()
+            yield body
+            self._consume(len(body))
+
+
+class SessionShell:
+    """Own one connection: its session, its running calls, its writer."""
+
+    def __init__(
+        self, gateway: Gateway, user: User, send: Callable[[MutableMapping[str, Any]], Awaitable[None]]
+    ) -> None:
+        self._gateway = gateway
+        self._user = user
+        self._send = send
+        self._session = Callee(now=time.monotonic())
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._inflows: dict[int, _Inflow] = {}
+        self._is_writing = False
+        self._loop = asyncio.get_running_loop()
+
+    async def serve(self, receive: Callable[[], Awaitable[MutableMapping[str, Any]]]) -> None:
+        """Take messages until the peer goes, breaks a rule, falls silent or loses its right."""
+        keeper = self._loop.create_task(self._keep(asyncio.current_task()))
+        try:
+            while True:
+                message = await receive()
+                if message["type"] != "websocket.receive":
+                    return
+                event = self._session.receive(message.get("bytes") or b"", time.monotonic())
+                if event is not None:
+                    self._act(event)
+                await self._flush()
+        finally:
+            keeper.cancel()
+            for task in list(self._tasks.values()):
+                task.cancel()
+
+    async def _keep(self, server: asyncio.Task[Any] | None) -> None:
+        """Send heartbeats, notice silence and revoked tokens."""
+        period_s = 1.0
+        while True:
+            await asyncio.sleep(period_s)
+            try:
+                if not self._gateway.door.still_valid(self._user):
+                    raise AuthError("the token is no longer valid")
+                self._session.tick(time.monotonic())
+                self._loop.create_task(self._flush()).add_done_callback(_forget)
+            except (KsrpcError, OSError) as exc:
+                code = _POLICY if isinstance(exc, AuthError) else _AWAY
+                await self._send({"type": "websocket.close", "code": code, "reason": str(exc)[:100]})
+                if server is not None:
+                    server.cancel()
+                return
+
+    def _act(self, event: Event) -> None:
+        if isinstance(event, Called):
+            self._start(event.call, self._handle(event))
+        elif isinstance(event, BodyCame):
+            self._on_body(event)
+        elif isinstance(event, Described):
+            self._start(event.call, self._describe(event))
+        elif isinstance(event, CancelCame):
+            self._on_cancel(event.call)
+        elif isinstance(event, Greeted):
+            self._session.welcome(
+                {
+                    "ksrpc": __version__,
+                    "session": secrets.token_hex(16),
+                    "features": sorted(wire.FEATURES),
+                    "heartbeat_s": self._session.limits.heartbeat_s,
+                    "timeout_s": self._gateway.config.call.timeout_s,
+                }
+            )
+
+    def _start(self, call: int, work: Any) -> None:
+        task = self._loop.create_task(work)
+        self._tasks[call] = task
+        task.add_done_callback(lambda _: self._tasks.pop(call, None))
+
+    async def _handle(self, event: Called) -> None:
+        session, call_id = self._session, event.call
+        call = Call(
+            self._user,
+            event.meta["path"],
+            self._arguments(event),
+            self._loop.time() + self._timeout_s(event.meta),
+            is_main=event.meta.get("executor") == "main",
+            tell=lambda kind, meta: session.status(call_id, _STATUS[kind], meta),
+        )
+        await self._answer(call_id, self._gateway.handle(call))
+
+    async def _describe(self, event: Described) -> None:
+        call = Call(self._user, event.meta["path"], Arguments(), self._loop.time() + self._timeout_s(event.meta))
+
+        async def pack() -> Answer:
+            message = wire.pack(asdict(await self._gateway.describe(call)))
+            return Answer(tuple(message.segments), message.nbytes)
+
+        await self._answer(event.call, pack())
+
+    async def _answer(self, call_id: int, work: Awaitable[Answer]) -> None:
+        try:
+            answer = await work
+        except asyncio.CancelledError:
+            self._session.fail(call_id, {"code": "cancelled", "maybe_ran": True})
+        except RaisedError as exc:
+            self._session.fail(call_id, exc.meta, exc.body)
+        except Exception as exc:
+            self._session.fail(call_id, pack_fault(exc))
+        else:
+            self._session.answer(call_id, answer.pieces, size=answer.size)
+        self._inflows.pop(call_id, None)
+        await self._flush()
+
+    def _arguments(self, event: Called) -> Arguments:
+        if event.fin:
+            return Arguments(event.body)
+        inflow = _Inflow(lambda count: self._session.consume(event.call, count))
+        self._inflows[event.call] = inflow
+        return Arguments(event.body, inflow.pieces())
+
+    def _on_body(self, event: BodyCame) -> None:
+        inflow = self._inflows.get(event.call)
+        try:
+            if inflow is not None:
+                inflow.put(event.body, fin=event.fin)
+            else:
+                self._session.consume(event.call, len(event.body))
+        except TooLargeError as exc:
+            self._session.fail(event.call, pack_fault(exc))
+            self._on_cancel(event.call)
+
+    def _on_cancel(self, call_id: int) -> None:
+        task = self._tasks.get(call_id)
+        if task is not None:
+            task.cancel()
+
+    def _timeout_s(self, meta: dict[str, Any]) -> float:
+        limit = self._gateway.config.call.timeout_s
+        asked = meta.get("deadline_ms")
+        return min(asked / 1000, limit) if isinstance(asked, int | float) and asked > 0 else limit
+
+    async def _flush(self) -> None:
+        """Send what waits; whoever comes while another sends leaves it to that one."""
+        if self._is_writing:
+            return
+        self._is_writing = True
+        try:
+            while (frame := self._session.pull()) is not None:
+                head, body = frame
+                data = b"".join(frame) if body else head
+                await self._send({"type": "websocket.send", "bytes": data})
+        except OSError:
+            pass  # the peer is gone; `serve` learns it from the next message
+        finally:
+            self._is_writing = False
+
+
+def _forget(task: asyncio.Task[None]) -> None:
+    """Keep the loop from reporting a flush that was cut off with its connection."""
+    if not task.cancelled():
+        task.exception()
+
+
+async def serve_session(
+    gateway: Gateway,
+    scope: MutableMapping[str, Any],
+    receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+    send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    *,
+    is_known: bool,
+) -> None:
+    """Serve one WebSocket connection from its handshake to its end."""
+    await receive()
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    client = scope.get("client")
+    visitor = Visitor(client[0] if client else "", headers, is_unix=client is None)
+    try:
+        user = gateway.door.identify(visitor)
+        if not is_known:
+            raise NotFoundError("no such address; sessions are at /ws/bytes")
+    except KsrpcError as exc:
+        await _reject(send, exc)
+        return
+    await send({"type": "websocket.accept"})
+    shell = SessionShell(gateway, user, send)
+    try:
+        await shell.serve(receive)
+    except ProtocolError as exc:
+        await send({"type": "websocket.close", "code": _PROTOCOL_FAULT, "reason": str(exc)[:100]})
+    except LostError as exc:
+        await send({"type": "websocket.close", "code": _AWAY, "reason": str(exc)[:100]})
+    except (OSError, asyncio.CancelledError):
+        return
+
+
+async def _reject(send: Callable[[MutableMapping[str, Any]], Awaitable[None]], exc: KsrpcError) -> None:
+    """Refuse the handshake with a true status and a problem document."""
+    problem = pack_problem(exc)
+    body = msgspec.json.encode(problem.fields)
+    headers = [(b"content-type", b"application/problem+json"), *problem.headers]
+    await send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})

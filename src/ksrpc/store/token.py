@@ -1,0 +1,159 @@
+"""Tokens at rest: only hashes, in an SQLite file that CLI and running servers share.
+
+A token is `ksr_<8 characters id>_<43 characters secret><6 characters checksum>`. The checksum lets a client say
+"mistyped" without asking; the server compares SHA-256 digests of the whole in constant time.
+
+Source: docs/spec/policy.md "Identity".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import sqlite3
+import time
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ksrpc.errors import AuthError, ConfigError
+from ksrpc.limits import TOKEN_CHARS
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS token (
+    id TEXT PRIMARY KEY,
+    user TEXT NOT NULL,
+    digest BLOB NOT NULL UNIQUE,
+    scopes TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    expires_at REAL,
+    revoked_at REAL
+) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRecord:
+    """Hold what is kept of a token. Times are Unix seconds."""
+
+    id: str
+    user: str
+    digest: bytes
+    scopes: frozenset[str]
+    created_at: float
+    expires_at: float | None
+    revoked_at: float | None
+
+
+class TokenStore:
+    """Create, list and revoke tokens; recognise one without a read of the file.
+
+    The whole table is kept in memory and read again when the file has changed (`refresh`), so that a flood of wrong
+    tokens costs no read and a revocation by the CLI acts within one refresh period.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600, exist_ok=True)
+        try:
+            self._db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as exc:
+            raise ConfigError(f"{path.name} in the data folder is not a store that can be opened: {exc}") from exc
+        self._by_digest: dict[bytes, TokenRecord] = {}
+        self._by_id: dict[str, TokenRecord] = {}
+        self._version = -1
+        self.refresh()
+
+    def create(
+        self, user: str, *, scopes: frozenset[str] = frozenset({"call"}), lifetime_s: float | None = None
+    ) -> str:
+        """Make a token for `user` and return it; it is never to be had again."""
+        token_id = "".join(secrets.choice(_ALPHABET) for _ in range(8))
+        body = f"ksr_{token_id}_" + "".join(secrets.choice(_ALPHABET) for _ in range(43))
+        token = body + _checksum(body)
+        now = time.time()
+        self._db.execute(
+            "INSERT INTO token VALUES (?, ?, ?, ?, ?, ?, NULL)",
+            (token_id, user, _digest(token), " ".join(sorted(scopes)), now,
+             None if lifetime_s is None else now + lifetime_s),
+        )  # fmt: skip
+        self._load()
+        return token
+
+    def revoke(self, token_id: str) -> bool:
+        """Revoke by id; return whether there was a valid one."""
+        done = self._db.execute(
+            "UPDATE token SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (time.time(), token_id)
+        )
+        self._load()
+        return done.rowcount > 0
+
+    def records(self) -> list[TokenRecord]:
+        """Return all tokens, oldest first."""
+        return sorted(self._by_digest.values(), key=lambda record: record.created_at)
+
+    def identify(self, token: str) -> TokenRecord:
+        """Recognise a token.
+
+        Raises:
+            AuthError: Unknown, malformed, revoked or expired; the text does not say which.
+        """
+        if len(token) > TOKEN_CHARS or not token.isascii():
+            raise AuthError("unknown or expired token")
+        digest = _digest(token)
+        record = self._by_digest.get(digest)
+        if record is None or not hmac.compare_digest(record.digest, digest) or not is_valid(record):
+            raise AuthError("unknown or expired token")
+        return record
+
+    def is_id_valid(self, token_id: str) -> bool:
+        """Tell whether the token of this id is valid now."""
+        record = self._by_id.get(token_id)
+        return record is not None and is_valid(record)
+
+    def refresh(self) -> bool:
+        """Read the table again if another process changed it; return whether anything changed."""
+        version = self._db.execute("PRAGMA data_version").fetchone()[0]
+        if version == self._version:
+            return False
+        self._version = version
+        self._load()
+        return True
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _load(self) -> None:
+        rows = self._db.execute("SELECT id, user, digest, scopes, created_at, expires_at, revoked_at FROM token")
+        self._by_digest = {
+            row[2]: TokenRecord(row[0], row[1], row[2], frozenset(row[3].split()), row[4], row[5], row[6])
+            for row in rows
+        }
+        self._by_id = {record.id: record for record in self._by_digest.values()}
+
+
+def is_valid(record: TokenRecord) -> bool:
+    """Tell whether a token is neither revoked nor expired now."""
+    return record.revoked_at is None and (record.expires_at is None or time.time() < record.expires_at)
+
+
+def looks_right(token: str) -> bool:
+    """Tell whether a token has the form and the checksum of one, so that a typing error is told from a wrong one."""
+    return token.startswith("ksr_") and len(token) == 62 and token[-6:] == _checksum(token[:-6])
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _checksum(body: str) -> str:
+    number, text = zlib.crc32(body.encode()), ""
+    for _ in range(6):
+        number, rest = divmod(number, 62)
+        text += _ALPHABET[rest]
+    return text

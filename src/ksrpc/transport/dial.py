@@ -1,0 +1,74 @@
+"""Open a blocking stream to a server: TCP, or TLS on it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from ksrpc.errors import ConfigError, ConnectError
+
+_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+
+
+class Address(NamedTuple):
+    """Hold where a URL points to."""
+
+    host: str
+    port: int
+    is_tls: bool
+    target: str  # path and query
+
+    @property
+    def netloc(self) -> str:
+        """Return the Host header's value."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.is_tls else 80) else f"{host}:{self.port}"
+
+
+def parse_url(url: str, schemes: tuple[str, ...]) -> Address:
+    """Take a URL apart.
+
+    Raises:
+        ConfigError: Not a URL of these schemes, or one that holds a password.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as exc:
+        raise ConfigError(f"{url!r} is not a URL: {exc}") from exc
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ConfigError(f"{url!r} must begin with {' or '.join(f'{s}://' for s in schemes)} and name a host")
+    if parts.username or parts.password:
+        raise ConfigError("give the token as token=…, not inside the URL")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Address(parts.hostname, port or _PORTS[parts.scheme], parts.scheme in ("https", "wss"), target)
+
+
+def dial(address: Address, timeout_s: float | None) -> socket.socket:
+    """Connect.
+
+    Raises:
+        ConnectError: Nobody there, or TLS could not be agreed on; the text names the address and the reason.
+    """
+    where = f"{address.host}:{address.port}"
+    try:
+        sock = socket.create_connection((address.host, address.port), timeout=timeout_s)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if address.is_tls:
+            context = ssl.create_default_context()
+            sock = context.wrap_socket(sock, server_hostname=address.host)
+    except TimeoutError as exc:
+        raise ConnectError(f"no connection to {where} within {timeout_s:g} s") from exc
+    except OSError as exc:
+        raise ConnectError(f"no connection to {where}: {exc.strerror or exc}; is the server running?") from exc
+    return sock
+
+
+def hang_up(sock: socket.socket) -> None:
+    """Close a stream, waking whoever reads from it."""
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+    sock.close()

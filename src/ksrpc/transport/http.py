@@ -1,0 +1,191 @@
+"""Blocking HTTP: one call a request, kept-alive connections shared by many threads.
+
+Values are received straight into their buffers. Redirects are not followed: a token goes only where it was sent.
+
+Source: docs/reference/http.md.
+"""
+
+from __future__ import annotations
+
+import http.client
+import select
+import ssl
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ksrpc import __version__, wire
+from ksrpc.errors import DeadlineError, LostError
+from ksrpc.limits import MIB
+from ksrpc.protocol import Buffer
+from ksrpc.transport.dial import Address, dial
+from ksrpc.transport.problem import parse_problem
+
+_JOIN_BYTES = 1 << 16
+_ERROR_BYTES = MIB
+#: How long after its deadline an answer is waited for.
+_GRACE_S = 3.0
+
+
+class HttpShell:
+    """Send requests to one server. Usable from any number of threads at once."""
+
+    def __init__(self, address: Address, *, token: str | None) -> None:
+        self._address = address
+        self._token = token
+        self._idle: list[http.client.HTTPConnection] = []
+        self._lock = threading.Lock()
+
+    def post(self, target: str, message: wire.Message, *, connect_s: float | None, timeout_s: float | None) -> Any:
+        """Send encoded arguments and return the value of the answer.
+
+        Raises:
+            ConnectError: No connection; nothing was sent.
+            LostError: The connection broke; `maybe_ran` tells whether the call may have run.
+            KsrpcError: As the server or the library has it.
+        """
+        headers = {"Content-Type": wire.MEDIA_TYPE, "Content-Length": str(message.nbytes)}
+        return self._exchange("POST", target, headers, message.segments, connect_s, timeout_s)
+
+    def get(self, target: str, *, connect_s: float | None, timeout_s: float | None) -> Any:
+        """Return the value at an address that is read only."""
+        return self._exchange("GET", target, {}, (), connect_s, timeout_s)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _exchange(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        pieces: Iterable[Buffer],
+        connect_s: float | None,
+        timeout_s: float | None,
+    ) -> Any:
+        connection = self._borrow(connect_s)
+        keep = False
+        try:
+            connection.sock.settimeout(None if timeout_s is None else timeout_s + _GRACE_S)
+            self._send(connection, method, target, {**headers, **self._headers(timeout_s)}, pieces)
+            value, keep = self._receive(connection)
+        finally:
+            if keep:
+                with self._lock:
+                    self._idle.append(connection)
+            else:
+                connection.close()
+        return _unwrap(value)
+
+    def _headers(self, timeout_s: float | None) -> dict[str, str]:
+        headers = {
+            "Host": self._address.netloc,
+            "User-Agent": f"ksrpc/{__version__}",
+            "Accept": wire.MEDIA_TYPE,
+            "X-Ksrpc": "1",
+        }
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        if timeout_s is not None:
+            headers["X-Ksrpc-Timeout"] = f"{timeout_s:g}"
+        return headers
+
+    def _borrow(self, connect_s: float | None) -> http.client.HTTPConnection:
+        while True:
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                connection = http.client.HTTPConnection(self._address.host, self._address.port)
+                connection.sock = dial(self._address, connect_s)
+                return connection
+            if connection.sock is not None and not select.select([connection.sock], [], [], 0)[0]:
+                return connection
+            connection.close()  # the server closed it meanwhile
+
+    def _send(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        pieces: Iterable[Buffer],
+    ) -> None:
+        connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+        for name, text in headers.items():
+            connection.putheader(name, text)
+        body = list(_joined(pieces))
+        try:
+            if len(body) == 1 and len(body[0]) <= _JOIN_BYTES:
+                connection.endheaders(body[0])
+                return
+            connection.endheaders()
+            for piece in body:
+                connection.send(piece)
+        except (BrokenPipeError, ConnectionResetError):
+            return  # the server answered before it had read everything: the answer says why
+        except OSError as exc:
+            raise LostError(f"the connection broke while the call was sent: {exc}", maybe_ran=False) from exc
+
+    def _receive(self, connection: http.client.HTTPConnection) -> tuple[Any, bool]:
+        try:
+            response = connection.getresponse()
+            value = _read_value(response) if response.status == 200 else _read_error(response)
+        except TimeoutError as exc:
+            raise DeadlineError("no answer within the call's time") from exc
+        except (OSError, http.client.HTTPException, ssl.SSLError) as exc:
+            raise LostError(f"the connection broke before the answer: {exc}") from exc
+        return value, not response.will_close and response.isclosed()
+
+
+class _Failure:
+    """Hold an error that was received whole, until the connection is put back."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+def _unwrap(value: Any) -> Any:
+    if isinstance(value, _Failure):
+        raise value.error
+    return value
+
+
+def _read_value(response: http.client.HTTPResponse) -> Any:
+    if response.getheader("Content-Type") != wire.MEDIA_TYPE:
+        response.read(_ERROR_BYTES)
+        return _Failure(parse_problem(0, b""))
+    reader = wire.Reader(wire.RESULT_TABLE)
+    while not reader.done:
+        count = response.readinto(reader.get_buffer())
+        if not count:
+            raise LostError("the server broke the answer off")
+        reader.advance(count)
+    if response.read(1):
+        raise LostError("the server sent more than its answer")
+    return reader.value()
+
+
+def _read_error(response: http.client.HTTPResponse) -> _Failure:
+    body = response.read(_ERROR_BYTES)
+    if response.getheader("Content-Type") == wire.MEDIA_TYPE:
+        return _Failure(wire.parse_error(body))
+    return _Failure(parse_problem(response.status, body))
+
+
+def _joined(pieces: Iterable[Buffer]) -> Iterator[Buffer]:
+    """Join small neighbours, so that a small call is one segment on the network."""
+    small: list[Buffer] = []
+    for piece in pieces:
+        if len(piece) < _JOIN_BYTES:
+            small.append(piece)
+            continue
+        if small:
+            yield b"".join(small)
+            small = []
+        yield piece
+    if small:
+        yield small[0] if len(small) == 1 else b"".join(small)

@@ -1,0 +1,209 @@
+"""A socket pair between the gateway and a worker process: the gateway's side, on its loop.
+
+Source: docs/spec/protocol.md "Carriers", "Hand-over".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Sequence
+from typing import cast
+
+from ksrpc.errors import KsrpcError, LostError, ProtocolError
+from ksrpc.limits import HANDOVER_BYTES, RESULT
+from ksrpc.protocol import Buffer, Caller, Framer, Meta, pack_length
+from ksrpc.protocol.event import Event, Greeted, HandoverCame, RaiseCame, ResultCame
+from ksrpc.protocol.fault import RAISED, parse_fault
+from ksrpc.transport.descriptor import create_descriptor, send_descriptor, view_descriptor
+
+#: Argument bytes queued towards a worker before the sender has to wait.
+_QUEUE_BYTES = 1 << 20
+
+
+class RaisedError(KsrpcError):
+    """Carry what a library raised, still encoded: the gateway passes it on and never decodes it."""
+
+    def __init__(self, meta: Meta, body: bytes) -> None:
+        super().__init__("the library raised")
+        self.meta = meta
+        self.body = body
+
+
+class Inbound:
+    """Collect the value of one call from a worker."""
+
+    __slots__ = ("descriptor", "future", "pieces", "size")
+
+    def __init__(self, future: asyncio.Future[tuple[Buffer, ...]]) -> None:
+        self.future = future
+        self.pieces: list[Buffer] = []
+        self.size = 0
+        self.descriptor: int | None = None
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+
+class WorkerLink(asyncio.Protocol):
+    """Drive a Caller over the gateway's end of the pair."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self.session = Caller(now=time.monotonic())
+        self.greeted: asyncio.Future[Meta] = asyncio.get_running_loop().create_future()
+        self.is_lost = False
+        self._channel = channel
+        self._framer = Framer(self.session.limits)
+        self._transport: asyncio.WriteTransport | None = None
+        self._may_write = True
+        self._drained = asyncio.Event()
+        self._inbound: dict[int, Inbound] = {}
+
+    def call(self, meta: Meta, arguments: Buffer) -> tuple[int, asyncio.Future[tuple[Buffer, ...]]]:
+        """Send a call whose arguments are all there."""
+        return self._expect(self.session.call(meta, [arguments]))
+
+    def open_call(self, meta: Meta) -> tuple[int, asyncio.Future[tuple[Buffer, ...]]]:
+        """Begin a call whose arguments follow."""
+        return self._expect(self.session.open_call(meta))
+
+    def describe(self, path: str) -> tuple[int, asyncio.Future[tuple[Buffer, ...]]]:
+        """Ask what stands at a path."""
+        return self._expect(self.session.describe(path))
+
+    async def send_body(self, call: int, pieces: Sequence[Buffer], *, ended: bool) -> None:
+        """Send argument bytes; waits while the worker takes them slowly."""
+        self.session.send_body(call, pieces, ended=ended)
+        self.flush()
+        while self.session.waiting_bytes(call) > _QUEUE_BYTES and not self.is_lost:
+            self._drained.clear()
+            await self._drained.wait()
+
+    def cancel(self, call: int) -> None:
+        """Ask the worker to stop; its answer still comes."""
+        self.session.cancel(call)
+        self.flush()
+
+    def close(self) -> None:
+        """Close the pair; the worker ends by it."""
+        if self._transport is not None:
+            self._transport.close()
+        self._channel.close()
+
+    def flush(self) -> None:
+        """Write what the session has, as far as the carrier takes it."""
+        while self._transport is not None and self._may_write:
+            frame = self.session.pull()
+            if frame is None:
+                break
+            head, body = frame
+            self._transport.write(b"".join((pack_length(head, body), body)))
+        self._drained.set()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's is one without saying so
+        self.flush()
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the session and settle what is answered; a worker that breaks a rule is cut off."""
+        try:
+            for message in self._framer.feed(data):
+                event = self.session.receive(message, 0.0)
+                if event is not None:
+                    self._act(event)
+        except (ProtocolError, OSError) as exc:
+            self._lose(f"the worker broke the protocol: {exc}")
+            self.close()
+            return
+        self.flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail what waits."""
+        self._lose("the worker process ended during the call")
+        self._channel.close()
+
+    def pause_writing(self) -> None:
+        """Hold frames back."""
+        self._may_write = False
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._may_write = True
+        self.flush()
+
+    # events
+
+    def _expect(self, call: int) -> tuple[int, asyncio.Future[tuple[Buffer, ...]]]:
+        future: asyncio.Future[tuple[Buffer, ...]] = asyncio.get_running_loop().create_future()
+        self._inbound[call] = Inbound(future)
+        self.flush()
+        return call, future
+
+    def _act(self, event: Event) -> None:
+        if isinstance(event, ResultCame):
+            self._on_result(event)
+        elif isinstance(event, RaiseCame):
+            self._on_raise(event)
+        elif isinstance(event, HandoverCame):
+            self._on_handover(event)
+        elif isinstance(event, Greeted) and not self.greeted.done():
+            self.greeted.set_result(event.meta)
+
+    def _on_result(self, event: ResultCame) -> None:
+        entry = self._inbound[event.call]
+        if event.credited:
+            self.session.consume(event.call, len(event.body))
+        entry.size += len(event.body)
+        if entry.size > HANDOVER_BYTES:
+            raise ProtocolError("a large value that was not handed over")
+        entry.pieces.append(event.body)
+        if not event.fin:
+            return
+        del self._inbound[event.call]
+        if "descriptor" in event.meta:
+            if entry.descriptor is None:
+                raise ProtocolError("a descriptor that was never given")
+            entry.pieces = [view_descriptor(entry.descriptor, int(event.meta["descriptor"]))]
+        entry.close()
+        if not entry.future.done():
+            entry.future.set_result(tuple(entry.pieces))
+
+    def _on_raise(self, event: RaiseCame) -> None:
+        entry = self._inbound.pop(event.call)
+        entry.close()
+        if not entry.future.done():
+            raised = event.meta.get("code") == RAISED
+            entry.future.set_exception(
+                RaisedError(event.meta, bytes(event.body)) if raised else parse_fault(event.meta)
+            )
+
+    def _on_handover(self, event: HandoverCame) -> None:
+        entry = self._inbound[event.call]
+        if event.size > RESULT.message_bytes:
+            send_descriptor(self._channel, event.call, None)
+            return
+        entry.descriptor = create_descriptor()
+        send_descriptor(self._channel, event.call, entry.descriptor)
+
+    def _lose(self, reason: str) -> None:
+        self.is_lost = True
+        self._drained.set()
+        if not self.greeted.done():
+            self.greeted.set_exception(LostError("the worker process ended before it was ready", maybe_ran=False))
+            with contextlib.suppress(LostError):
+                self.greeted.exception()
+        for call, entry in self._inbound.items():
+            entry.close()
+            if not entry.future.done():
+                entry.future.set_exception(LostError(reason, maybe_ran=self.session.was_sent(call)))
+                entry.future.exception()
+        self._inbound.clear()

@@ -1,0 +1,27 @@
+"""Read a problem document, or any other body of an answer that is not 200, into our error.
+
+Source: RFC 9457; docs/reference/http.md "Errors".
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ksrpc.errors import BY_CODE, AuthError, ConnectError, KsrpcError, TooLargeError
+from ksrpc.protocol.fault import parse_fault
+
+_BY_STATUS: dict[int, type[KsrpcError]] = {401: AuthError, 413: TooLargeError}
+
+
+def parse_problem(status: int, body: bytes) -> KsrpcError:
+    """Make the error that an answer tells of."""
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, object])
+    except msgspec.MsgspecError:
+        fields = {}
+    code, text = fields.get("code"), str(fields.get("detail", ""))
+    if isinstance(code, str) and code in BY_CODE:
+        return parse_fault({**fields, "text": text})
+    if status in _BY_STATUS:
+        return _BY_STATUS[status](text or f"the server answered {status}")
+    return ConnectError(f"the server answered {status}: is this the address of a ksrpc gateway?")

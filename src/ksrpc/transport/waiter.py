@@ -1,0 +1,77 @@
+"""What one thread waits for: the answer to its call, or its turn to read the socket."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import Any
+
+from ksrpc import wire
+from ksrpc.errors import KsrpcError
+from ksrpc.protocol import Buffer
+from ksrpc.protocol.event import RaiseCame, ResultCame
+from ksrpc.protocol.fault import RAISED, parse_fault
+
+
+class Waiter:
+    """Collect the answer of one call; decoded by the thread that asked, not by the one that reads."""
+
+    __slots__ = ("_body", "_error", "_gate", "_raised", "_reader", "is_done")
+
+    def __init__(self) -> None:
+        self.is_done = False
+        self._gate = threading.Lock()
+        self._gate.acquire()
+        self._reader: wire.Reader | None = None
+        self._body: Buffer = b""
+        self._raised: Buffer | None = None
+        self._error: KsrpcError | None = None
+
+    def take(self, event: ResultCame) -> None:
+        """Take a piece of the value.
+
+        Raises:
+            DecodeError: It is not one.
+        """
+        if event.fin and self._reader is None:
+            self._body = event.body
+        else:
+            if self._reader is None:
+                self._reader = wire.Reader(wire.RESULT_TABLE)
+            self._reader.feed(event.body)
+        if event.fin:
+            self._finish()
+
+    def fail(self, event: RaiseCame) -> None:
+        """Take the end without a value."""
+        if event.meta.get("code") == RAISED:
+            self._raised = event.body
+        else:
+            self._error = parse_fault(event.meta)
+        self._finish()
+
+    def lose(self, error: KsrpcError) -> None:
+        """End without an answer."""
+        self._error = error
+        self._finish()
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep until the answer is there, or it is this thread's turn to read, or the time is over."""
+        self._gate.acquire(timeout=timeout_s)
+
+    def wake(self) -> None:
+        """End the sleep; of several wakes one counts."""
+        with contextlib.suppress(RuntimeError):  # nobody asleep, or woken already
+            self._gate.release()
+
+    def result(self) -> Any:
+        """Return the value, or raise what ended the call."""
+        if self._error is not None:
+            raise self._error
+        if self._raised is not None:
+            raise wire.parse_error(self._raised)
+        return wire.parse(self._body) if self._reader is None else self._reader.value()
+
+    def _finish(self) -> None:
+        self.is_done = True
+        self.wake()

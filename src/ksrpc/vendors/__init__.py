@@ -1,0 +1,1 @@
+"""Server-side modules that ksrpc ships; each file is served like one of the administrator's own."""

@@ -1,0 +1,145 @@
+"""Turn a head and its buffers into a value; nothing is imported, called or built by a name off the wire.
+
+Rules: one MessagePack document, decoded bottom-up without recursion; a tag must be the first element of an array and
+be accepted by the table; map keys are distinct str; every buffer is referred to exactly once.
+
+Source: docs/spec/wire.md "Head".
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+import msgpack
+
+from ksrpc.errors import DecodeError, KsrpcError, TooLargeError
+from ksrpc.wire.registry import READERS
+from ksrpc.wire.table import Table
+from ksrpc.wire.tag import FRAME, REF, TAGS, Mark
+
+__all__ = ["Decoder", "decode", "decode_plain"]
+
+
+class Decoder:
+    """Hold what the readers of one message share.
+
+    Attributes:
+        table: What is accepted.
+        made: DataFrame, Series, Index and ndarray in the order in which they were complete; `ref` counts them.
+    """
+
+    __slots__ = ("_buffers", "_name", "_open", "made", "table")
+
+    def __init__(self, buffers: list[Any], table: Table) -> None:
+        self.table = table
+        self.made: list[Any] = []
+        self._buffers = buffers
+        self._open = 0
+        self._name = "head"
+
+    def run(self) -> Any:
+        """Decode the head.
+
+        Raises:
+            DecodeError: The head breaks a rule.
+            TooLargeError: A bound is passed.
+        """
+        head, self._buffers[0] = self._buffers[0], None
+        try:
+            value = msgpack.unpackb(
+                head,
+                list_hook=self._on_list,
+                ext_hook=self._on_ext,
+                object_pairs_hook=_distinct,
+                timestamp=3,
+                strict_map_key=True,
+            )
+        except KsrpcError:
+            raise
+        except MemoryError as error:
+            raise TooLargeError("not enough memory for this value") from error
+        except Exception as error:
+            raise DecodeError(f"damaged value ({self._name}: {type(error).__name__})") from error
+        if self._open or type(value) is Mark:
+            raise DecodeError("a tag that is not the first of an array")
+        if any(buffer is not None for buffer in self._buffers):
+            raise DecodeError("a buffer that nothing refers to")
+        return value
+
+    def take(self, node: Any) -> Any:
+        """Return the writeable bytes of a buffer, or of bytes that stand in the head."""
+        if type(node) is bytes:
+            return bytearray(node)
+        number = self.integer(node, 1, len(self._buffers) - 1)
+        data, self._buffers[number] = self._buffers[number], None
+        if data is None:
+            raise DecodeError("a buffer that is referred to twice")
+        return data
+
+    def integer(self, node: Any, low: int, high: int) -> int:
+        """Check a number."""
+        if type(node) is not int or not low <= node <= high:
+            raise DecodeError(f"a number out of range in {self._name}")
+        return node
+
+    def expect(self, node: Any, kind: type) -> Any:
+        """Check the exact type of a part."""
+        if type(node) is not kind:
+            raise DecodeError(f"a part of the wrong type in {self._name}")
+        return node
+
+    def add(self, value: Any) -> Any:
+        """Give the next id to an object."""
+        self.made.append(value)
+        return value
+
+    def _on_ext(self, code: int, data: bytes) -> Mark:
+        mark = TAGS.get(data[0]) if code == 1 and len(data) == 1 else None
+        if mark is None:
+            raise DecodeError(f"unknown tag {code}:{data[:4].hex()}: the other side is newer")
+        if mark.number not in self.table.tags:
+            raise DecodeError(f"a {mark.name} is not accepted in {self.table.name}")
+        self._open += 1
+        return mark
+
+    def _on_list(self, items: list[Any]) -> Any:
+        if not items or type(items[0]) is not Mark:
+            return items
+        self._open -= 1
+        mark = items[0]
+        self._name = mark.name
+        if mark.number >= FRAME and mark.number not in READERS:
+            import ksrpc.wire.tabular  # noqa: F401, PLC0415  # it registers the readers of pandas' tags
+        return READERS[mark.number](self, *items[1:])
+
+
+def decode(buffers: list[Any], table: Table) -> Any:
+    """Decode a message whose buffers are complete. The list is emptied on the way."""
+    return Decoder(buffers, table).run()
+
+
+def _distinct(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise DecodeError("a map with the same key twice")
+    if bytes in map(type, made):
+        raise DecodeError("a map key that is not str")
+    return made
+
+
+def _no_ext(code: int, data: bytes) -> Any:
+    raise DecodeError("a tag where none may be")
+
+
+#: Decode a document without tags.
+decode_plain: Final = partial(
+    msgpack.unpackb, ext_hook=_no_ext, object_pairs_hook=_distinct, timestamp=3, strict_map_key=True
+)
+
+
+def _read_ref(decoder: Decoder, number: Any) -> Any:
+    return decoder.made[decoder.integer(number, 0, len(decoder.made) - 1)]
+
+
+READERS[REF] = _read_ref

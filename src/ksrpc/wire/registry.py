@@ -1,0 +1,27 @@
+"""Who writes which type and who reads which tag. Filled at import by the modules of this package, never from the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+__all__ = ["READERS", "WRITERS", "Refusal"]
+
+#: Exact type → writer(encoder, value) → what goes into the head.
+WRITERS: Final[dict[type, Callable[..., Any]]] = {}
+#: Tag number → reader(decoder, *payload) → value. The signature is the arity.
+READERS: Final[dict[int, Callable[..., Any]]] = {}
+
+
+class Refusal(Exception):  # noqa: N818  # never leaves this package: the encoder makes an EncodeError of it
+    """Say why a value cannot travel; the steps to it are added on the way out, innermost first."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.steps: list[str] = []
+
+    def at(self, step: str) -> Refusal:
+        """Add one step of the path, such as `[3]`."""
+        self.steps.append(step)
+        return self

@@ -1,0 +1,46 @@
+"""Collect the arguments of the calls that come in, until each is ready to run or refused."""
+
+from __future__ import annotations
+
+from ksrpc import wire
+from ksrpc.expose import Target
+from ksrpc.protocol.event import BodyCame, Called
+from ksrpc.worker.host import Host, Outcome, Ready, refused
+
+
+class Intake:
+    """Turn CALL and BODY into calls that are ready; refuse before a byte of the arguments is kept."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._open: dict[int, tuple[Target, wire.Reader]] = {}
+
+    def take(self, event: Called | BodyCame) -> Ready | Outcome | None:
+        """Return the call if it is complete, an outcome if it is refused, None if more is to come."""
+        try:
+            return self._begin(event) if isinstance(event, Called) else self._feed(event)
+        except Exception as exc:
+            self._open.pop(event.call, None)
+            return refused(exc, maybe_ran=False)
+
+    def drop(self, call: int) -> None:
+        """Forget a call whose caller gave up."""
+        self._open.pop(call, None)
+
+    def _begin(self, event: Called) -> Ready | None:
+        target = self._host.resolve(event.meta["path"])
+        if event.fin:
+            return self._host.admit(event.call, target, event.body)
+        self._open[event.call] = target, wire.Reader(self._host.table(target))
+        return None
+
+    def _feed(self, event: BodyCame) -> Ready | None:
+        entry = self._open.get(event.call)
+        if entry is None:
+            return None
+        target, reader = entry
+        reader.feed(event.body)
+        if not event.fin:
+            return None
+        del self._open[event.call]
+        return self._host.admit(event.call, target, reader)

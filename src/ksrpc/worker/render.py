@@ -1,0 +1,23 @@
+"""Make views of encoded values, in a worker of its own: decoding runs a data library's code, the gateway does not."""
+
+import sys
+
+from ksrpc import wire
+from ksrpc.errors import NotAcceptableError
+from ksrpc.wire import view
+
+
+def render(data: bytes, media_type: str, options: dict[str, str]) -> tuple[str, bytes]:
+    """Decode a value and render it as `media_type`; `*/*` is CSV for a table and JSON for all else."""
+    value = wire.parse(data)
+    if media_type == "*/*":
+        media_type = "text/csv" if _is_table(value) else "application/json"
+    return media_type, b"".join(view.render(value, media_type=media_type, options=options))
+
+
+def _is_table(value: object) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(value, pandas.DataFrame | pandas.Series)
+
+
+__all__ = ["NotAcceptableError", "render"]

@@ -1,0 +1,1 @@
+"""Tests of ksrpc. A package, so that tests share `tests.helpers`."""

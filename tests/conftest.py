@@ -1,0 +1,29 @@
+"""Fixtures that more than one folder of tests uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.helpers.server import GatewayProcess
+
+
+@pytest.fixture(autouse=True)
+def _no_foreign_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the developer's own address and token of a gateway out of every test."""
+    for name in ("KSRPC_URL", "KSRPC_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """Share one open gateway (`demo` and `math`, anonymous) among tests that change nothing on it."""
+    with GatewayProcess(tmp_path_factory.mktemp("gateway")) as process:
+        yield process
+
+
+@pytest.fixture(scope="session", params=["http", "websocket"])
+def transport(request: pytest.FixtureRequest) -> str:
+    """Run one test body over every transport."""
+    return str(request.param)

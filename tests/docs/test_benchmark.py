@@ -1,0 +1,131 @@
+"""What the benchmark pages say is what was measured, and what was measured is what is meant."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks import report
+from benchmarks.measure import Case, Figure, Group, quartiles, run_group, time_calls
+from benchmarks.memory import MIB, Growth, watch_memory
+from tests.style.rule import ROOT
+
+
+class Clock:
+    """Tell a time that only `pass_s` moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def takes(self, *durations_s: float) -> Iterator[float]:
+        for duration_s in durations_s:
+            self.now_s += duration_s
+            yield duration_s
+
+
+def accept(result: object) -> None:
+    """Check nothing."""
+
+
+def test_a_round_counts_with_the_median_of_its_calls() -> None:
+    clock = Clock()
+    durations = clock.takes(1, 100, 3)
+    assert time_calls(lambda: next(durations), 3, clock=clock) == 3
+
+
+def test_contenders_take_turns_and_ratios_are_to_the_first() -> None:
+    clock, order = Clock(), []
+
+    def contender(name: str, duration_s: float) -> Case:
+        def call() -> None:
+            order.append(name)
+            clock.now_s += duration_s
+
+        return Case(name, call, 0.6)
+
+    group = Group("g", [contender("a", 4), contender("b", 2)], 1, accept)
+    peer, ours = run_group(group, 2, clock=clock)
+    assert order == ["a", "b", "a", "b", "a", "b"]  # the first pair is the check
+    assert (peer.median_s, peer.ratio) == (4, 1)
+    assert ours == Figure("g", "b", 2, 2, 2, 0.5, 0.5, 0.5, 0.6)
+
+
+def test_a_wrong_result_stops_the_run_before_anything_is_timed() -> None:
+    def refuse(result: object) -> None:
+        raise ValueError(result)
+
+    with pytest.raises(ValueError, match="wrong"):
+        run_group(Group("g", [Case("a", lambda: "wrong")], 1, refuse), 1)
+
+
+def test_quartiles() -> None:
+    assert quartiles([5]) == (5, 5, 5)
+    assert quartiles([1, 2, 3, 4, 5]) == (2, 3, 4)
+
+
+def test_memory_is_told_at_its_highest() -> None:
+    held, was_read = {"bytes": 10}, threading.Event()
+
+    def read_bytes() -> int:
+        if held["bytes"] == 70:
+            was_read.set()
+        return held["bytes"]
+
+    with watch_memory(read_bytes) as grown:
+        held["bytes"] = 70
+        assert was_read.wait(10)
+        held["bytes"] = 20
+    assert grown() == 60
+
+
+RESULTS = report.Results(
+    {"cores": "2 × any", "Python": "3.11"},
+    [
+        Figure("calls", "peer <a>", 100e-6, 90e-6, 110e-6, 1.0, 1.0, 1.0),
+        Figure("calls", "ksrpc inline", 60e-6, 50e-6, 70e-6, 0.6, 0.55, 0.65, 0.65),
+        Figure("calls", "ksrpc process", 120e-6, 50e-6, 70e-6, 1.2, 1.1, 1.3, 1.0),
+    ],
+    [Growth("gateway", 20 * MIB, 16 * MIB)],
+)
+
+
+def test_results_survive_their_file(tmp_path: Path) -> None:
+    report.dump_results(RESULTS, tmp_path)
+    assert report.load_results(tmp_path) == RESULTS
+
+
+def test_the_page_shows_ratio_target_and_verdict() -> None:
+    page = report.render_markdown(RESULTS)
+    assert "| ksrpc inline | 60 µs | 0.60 | 0.55 … 0.65 | ≤ 0.65 met |" in page
+    assert "| ksrpc process | 120 µs | 1.20 | 1.10 … 1.30 | ≤ 1.00 **missed** |" in page
+    assert "| gateway | 20.0 MiB | ≤ 16 MiB **missed** |" in page
+
+
+def test_the_picture_is_well_formed_and_has_a_bar_each() -> None:
+    picture = ElementTree.fromstring(report.render_svg(RESULTS.figures))
+    bars = picture.findall("{http://www.w3.org/2000/svg}rect")
+    widths = [float(bar.attrib["width"]) for bar in bars]
+    assert widths[1] == pytest.approx(widths[0] * 0.6, abs=0.1)
+    assert len(widths) == 3
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "text"),
+    [(52.3e-6, "52.3 µs"), (1.05e-3, "1.05 ms"), (0.2584, "258 ms"), (3.4, "3,400 ms")],
+)
+def test_durations_have_three_digits(duration_s: float, text: str) -> None:
+    assert report.format_time(duration_s) == text
+
+
+def test_the_published_pages_follow_from_the_published_figures() -> None:
+    folder = ROOT / "benchmarks"
+    results = report.load_results(folder)
+    assert (folder / "RESULTS.md").read_text(encoding="utf-8") == report.render_markdown(results)
+    assert (folder / "ratios.svg").read_text(encoding="utf-8") == report.render_svg(results.figures)

@@ -1,0 +1,170 @@
+"""Every program in README and docs does what the page says, against a real server."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs import play
+from tests.docs.page import Block, expected_lines, load_blocks, missing_line, pages, strip_comments
+from tests.helpers.server import ROOT, GatewayProcess, clean_environment
+
+SKIPS_MAX = 3
+PRINTED = "127.0.0.1:8000"  # the address that the pages print
+TOKENED_CONFIG = """
+[server]
+port = 0
+[call]
+enabled = true
+[access]
+anonymous = false
+allow = ["demo", "math"]
+"""
+
+BLOCKS = [block for page in pages() for block in load_blocks(page) if block.is_runnable]
+
+
+@pytest.fixture(scope="module")
+def open_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    folder = tmp_path_factory.mktemp("open")
+    with GatewayProcess(folder, None, arguments=("serve", "--try", "--port", "0")) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def tokened_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    with GatewayProcess(tmp_path_factory.mktemp("tokened"), TOKENED_CONFIG) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """Give an environment in which `ksrpc` and `python` are those under test."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, command in (("python", sys.executable), ("ksrpc", f"{sys.executable}' -m 'ksrpc")):
+        (programs / name).write_text(f"#!/bin/sh\nexec '{command}' \"$@\"\n")
+        (programs / name).chmod(0o755)
+    env = clean_environment()
+    return {**env, "PATH": f"{programs}{os.pathsep}{env['PATH']}", "HOME": str(tmp_path)}
+
+
+def gateway_of(block: Block, request: pytest.FixtureRequest) -> GatewayProcess:
+    name = "tokened_gateway" if "tokened" in block.marks else "open_gateway"
+    gateway = request.getfixturevalue(name)
+    assert isinstance(gateway, GatewayProcess)
+    return gateway
+
+
+def program(block: Block) -> str:
+    """Give the block's code, after that of the blocks it continues."""
+    code = block.code
+    if block.language == "console":
+        code = "".join(line[2:] + "\n" for line in code.splitlines() if line.startswith("$ "))
+    if "continues" in block.marks:
+        before = [other for other in BLOCKS if other.page == block.page and other.line < block.line]
+        same = [other for other in before if other.language == block.language]
+        code = program(same[-1]) + code
+    return code
+
+
+def fill_in(code: str, gateway: GatewayProcess) -> str:
+    """Put the real address, and a real token, where the page prints examples."""
+    code = code.replace(PRINTED, f"127.0.0.1:{gateway.port}")
+    return code.replace("ksr_…", gateway.create_token("reader")) if "ksr_…" in code else code
+
+
+def check_extras(line: str) -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for named in re.findall(r"ksrpc\[([\w,]+)\]", line):
+        assert set(named.split(",")) <= set(extras), line
+
+
+def check_target(line: str) -> None:
+    done = subprocess.run(
+        ["make", "-n", *line.split()[1:]], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def runnable_lines(code: str) -> str:
+    """Check the lines that would install, build or fetch, and leave them out of what is run."""
+    kept = []
+    for line in code.splitlines():
+        if line.startswith("pip install "):
+            check_extras(line)
+        elif line.startswith("make "):
+            check_target(line.partition("#")[0])
+        elif not line.startswith(("git clone ", "cd ")):
+            kept.append(line)
+    return "\n".join(kept) + "\n"
+
+
+def run(block: Block, code: str, folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    if block.language == "python":
+        script = folder / "block.py"
+        script.write_text(code, encoding="utf-8")
+        command = [sys.executable, play.__file__, str(script)]
+    else:
+        command = ["bash", "-euo", "pipefail", "-c", runnable_lines(code)]
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+def check_serving(block: Block, folder: Path) -> None:
+    """Start what a block's last line starts, on a free port, and wait until it is ready."""
+    last = runnable_lines(program(block)).strip().splitlines()[-1]
+    words = last.partition("#")[0].split()
+    assert words[0] == "ksrpc", f"{block.id}: only `ksrpc …` serves"
+    with GatewayProcess(folder, None, arguments=[*words[1:], "--port", "0"]) as gateway:
+        assert gateway.url
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.id)
+def test_block_runs(
+    block: Block, request: pytest.FixtureRequest, tmp_path: Path, env: dict[str, str]
+) -> None:
+    if "skip" in block.marks:
+        pytest.skip(block.marks["skip"])
+    if "serves" in block.marks:
+        check_serving(block, tmp_path)
+        return
+    code = program(block)
+    if PRINTED in code or "ksr_…" in code:
+        code = fill_in(code, gateway_of(block, request))
+    done = run(block, code, tmp_path, env)
+    wanted = block.marks.get("raises")
+    if wanted:
+        assert done.returncode != 0
+        assert wanted in done.stderr.strip().splitlines()[-1]
+    else:
+        assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+    missing = missing_line(expected_lines(block), done.stdout)
+    assert missing is None, f"not printed: {missing}\n{done.stdout}"
+
+
+def test_few_blocks_are_left_out() -> None:
+    assert sum("skip" in block.marks for block in BLOCKS) <= SKIPS_MAX
+
+
+def test_both_readmes_hold_the_same_code() -> None:
+    english, chinese = (load_blocks(ROOT / name) for name in ("README.md", "README.zh-CN.md"))
+    assert [(block.language, strip_comments(block.code)) for block in english] == [
+        (block.language, strip_comments(block.code)) for block in chinese
+    ]
+    assert any(block.is_runnable for block in english)

@@ -1,0 +1,1 @@
+"""What tests of several rooms need: real server processes and feeds for byte readers."""

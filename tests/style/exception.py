@@ -1,0 +1,6 @@
+"""Where a rule of `tests.style.rule` does not hold, and why. An entry that is not needed fails a test."""
+
+from __future__ import annotations
+
+#: (rule, file or file::name) → reason.
+EXCEPTIONS: dict[tuple[str, str], str] = {}
