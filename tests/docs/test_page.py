@@ -62,10 +62,7 @@ def test_expected_output_of_python_and_console() -> None:
     [([], None), (["a", "c"], None), (["c", "a"], "a"), (["port …"], None), (["port … open"], "port … open")],
 )
 def test_missing_line_is_told(expected: list[str], missing: str | None) -> None:
-    assert (
-        missing_line(expected, "a\nport 17\nb\nc\na line\n" if expected != ["c", "a"] else "a\nc\n")
-        == missing
-    )
+    assert missing_line(expected, "a\nport 17\nb\nc\na line\n" if expected != ["c", "a"] else "a\nc\n") == missing
 
 
 def test_comments_do_not_count_when_translations_are_compared() -> None:

@@ -88,9 +88,7 @@ def check_extras(line: str) -> None:
 
 
 def check_target(line: str) -> None:
-    done = subprocess.run(
-        ["make", "-n", *line.split()[1:]], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["make", "-n", *line.split()[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -136,9 +134,7 @@ def check_serving(block: Block, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.id)
-def test_block_runs(
-    block: Block, request: pytest.FixtureRequest, tmp_path: Path, env: dict[str, str]
-) -> None:
+def test_block_runs(block: Block, request: pytest.FixtureRequest, tmp_path: Path, env: dict[str, str]) -> None:
     if "skip" in block.marks:
         pytest.skip(block.marks["skip"])
     if "serves" in block.marks:

@@ -12,11 +12,7 @@ PAGE = ROOT / "docs" / "reference" / "errors.md"
 
 def documented() -> dict[str, list[str]]:
     """Read the table: class → its other cells."""
-    rows = [
-        line.strip("| ").split(" | ")
-        for line in PAGE.read_text(encoding="utf-8").splitlines()
-        if "| `" in line
-    ]
+    rows = [line.strip("| ").split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines() if "| `" in line]
     return {row[0].strip("`"): row[1:] for row in rows}
 
 

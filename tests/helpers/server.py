@@ -88,6 +88,7 @@ class GatewayProcess:
         Raises:
             StartError: It ended or said nothing within the time allowed.
         """
+        self._ready = queue.SimpleQueue()  # a second start must not read what the first one left
         self.folder.mkdir(parents=True, exist_ok=True)
         if self._config is not None:
             (self.folder / "ksrpc.toml").write_text(self._config, encoding="utf-8")
@@ -102,16 +103,16 @@ class GatewayProcess:
             encoding="utf-8",
             errors="replace",
         )
-        self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+        self._reader = threading.Thread(target=self._read, args=(self._process.stdout, self._ready), daemon=True)
         self._reader.start()
         self.url = self._await_ready()
 
-    def _read(self, output: IO[str]) -> None:
+    def _read(self, output: IO[str], ready: queue.SimpleQueue[str | None]) -> None:
         for line in output:
             self._lines.append(line)
             if line.startswith(READY):
-                self._ready.put(line[len(READY) :].split()[0])
-        self._ready.put(None)
+                ready.put(line[len(READY) :].split()[0])
+        ready.put(None)
 
     def _await_ready(self) -> str:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-FORBIDDEN_NAMES = {"utils", "util", "common", "manager", "helper", "misc", "base", "core", "tools"}
+FORBIDDEN_NAMES = {"utils", "util", "common", "manager", "helper", "helpers", "misc"}
 PICKLES = {"cloudpickle", "dill", "jsonpickle", "marshal", "pickle", "shelve", "_pickle", "cPickle"}
 SRC_LINES = 400
 TEST_LINES = 600
@@ -82,11 +82,7 @@ def pickling(source: Source) -> Iterator[tuple[str, str]]:
         for name in _imported(node):
             if name.split(".")[0] in PICKLES:
                 yield f"{source.path}:{node.lineno}", f"imports {name}"  # type: ignore[attr-defined]
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id in ("eval", "exec")
-        ):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec"):
             yield f"{source.path}:{node.lineno}", f"calls {node.func.id}"
 
 
@@ -152,6 +148,15 @@ def sleeping(source: Source) -> Iterator[tuple[str, str]]:
             yield f"{source.path}:{node.lineno}", ast.unparse(node)
 
 
+def taking_from_the_top(source: Source) -> Iterator[tuple[str, str]]:
+    """Refuse public names taken from the package itself inside src: they lie higher than whoever asks."""
+    rooms = {path.stem for path in (ROOT / "src" / "ksrpc").iterdir()}
+    for node in ast.walk(source.tree):
+        if source.in_src and isinstance(node, ast.ImportFrom) and node.module == "ksrpc":
+            for name in {alias.name for alias in node.names} - rooms - {"__version__"}:
+                yield f"{source.path}:{node.lineno}", f"takes {name} from ksrpc itself"
+
+
 #: Rule by name, and the files it reads.
 PYTHON = ("src", "tests", "benchmarks", "examples")
 TEXTS = (*PYTHON, "docs", "README.md", "README.zh-CN.md", "CHANGELOG.md", "Makefile", "pyproject.toml", ".ci")
@@ -164,6 +169,7 @@ RULES: dict[str, tuple[Rule, tuple[str, ...]]] = {
         (pickling, ("src",)),
         (unfinished, PYTHON),
         (one_machine, TEXTS),
+        (taking_from_the_top, ("src",)),
         (undocumented, ("src",)),
         (sleeping, ("tests",)),
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import weakref
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from types import TracebackType
@@ -39,6 +41,8 @@ class Connection(ABC):
         self.url = url
         self.timeout = timeout
         self._token = token or os.environ.get("KSRPC_TOKEN")
+        self._lock = threading.Lock()
+        _MADE.add(self)
 
     @abstractmethod
     def call(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
@@ -73,3 +77,16 @@ class Connection(ABC):
         if options.timeout_s is not None:
             return options.timeout_s
         return self.timeout[1] if isinstance(self.timeout, tuple) else self.timeout
+
+
+_MADE: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+
+def _unlock() -> None:
+    """Free the locks in the child of a fork: the thread that may have held one does not exist there."""
+    for connection in _MADE:
+        connection._lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)

@@ -6,7 +6,6 @@ Source: docs/reference/http.md.
 from __future__ import annotations
 
 import os
-import threading
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -37,7 +36,6 @@ class HttpxConnection(Connection):
         if path.endswith(_ENDINGS):
             raise ConfigError(f"{url!r}: the path ends in /api/file, or is left out")
         self._prefix = path
-        self._lock = threading.Lock()
         self._shell: HttpShell | None = None
         self._pid = 0
 

@@ -6,7 +6,6 @@ Source: docs/reference/websocket.md.
 from __future__ import annotations
 
 import os
-import threading
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,7 +36,6 @@ class WebSocketConnection(Connection):
         if path.endswith(("/json", "/admin", "/client")):
             raise ConfigError(f"{url!r}: Python calls go to {_ENDING}")
         self._url = url if path.endswith(("/bytes", "/v1/ws")) else url.rstrip("/") + _ENDING
-        self._lock = threading.Lock()
         self._shell: WebSocketShell | None = None
         self._pid = 0
 

@@ -67,7 +67,9 @@ class CallPlan:
         Raises:
             ForbiddenError: By rule C1 to C5.
         """
-        if self.is_free or (self.passes_scalars and _are_scalars(args) and _are_scalars(kwargs.values())):
+        if self.is_free:
+            return
+        if self.passes_scalars and _are_scalars(args) and (not kwargs or self._passes_keywords(kwargs)):
             return
         own: dict[str, Any] = {}
         if self.self_class is not None and (args or kwargs):
@@ -81,8 +83,17 @@ class CallPlan:
             self._check_of(name)(name, value)
         if self.bounds:
             own.update(pairs)
-            for bound in self.bounds:
-                bound(own)
+            self._check_bounds(own)
+
+    def _passes_keywords(self, kwargs: dict[str, Any]) -> bool:
+        return not self.is_bounded and _are_scalars(kwargs.values())
+
+    def _check_bounds(self, arguments: Mapping[str, Any]) -> None:
+        for bound in self.bounds:
+            try:
+                bound(arguments)
+            except (ValueError, TypeError, ArithmeticError, AttributeError):
+                raise forbid("C5", "the size of this call cannot be told from its arguments") from None
 
     def _check_self(self, args: tuple[Any, ...]) -> Any:
         cls = self.self_class
@@ -143,11 +154,13 @@ def make_plan(value: Any, entry: Entry | None, self_class: type | None) -> CallP
     classes = {} if other else {name: class_check(class_by_name(name)) for name in names}
     classes |= {name: class_check(kind) for name, kind in given.items()}
     bounds = [BOUNDS[name] for name in entry.bounds]
-    moderate = SCALAR_CLASSES.issuperset([*given.values(), *([other] if other else [])])
+    kinds = {name: kind.partition(":")[0] for name, kind in {**given, "": other or "text"}.items()}
+    moderate = SCALAR_CLASSES.issuperset(kinds.values())
+    by_place = {kinds.get(name, "text") for name in (*names, "")} | ({"none"} if not known and not moderate else set())
     if not known and not moderate:
         bounds.append(BOUNDS["named"])
     return CallPlan(
-        passes_scalars=self_class is None and moderate and SCALAR_BOUNDS.issuperset(entry.bounds),
+        passes_scalars=self_class is None and by_place <= SCALAR_CLASSES and SCALAR_BOUNDS.issuperset(entry.bounds),
         positional=names if known else None,
         named=frozenset(p.name for p in parameters if p.kind in _BY_NAME) | set(entry.positional),
         rest=next((p.name for p in parameters if p.kind is _P.VAR_POSITIONAL), ""),

@@ -13,16 +13,13 @@ from itertools import zip_longest
 from math import prod
 from typing import Any
 
-from ksrpc.errors import ForbiddenError
 from ksrpc.expose.parameter import item_bytes
 from ksrpc.expose.rule import forbid
 from ksrpc.expose.shape import ELEMENTS, count_elements, shape_of, size_of
 
 __all__ = ["BOUNDS", "SCALAR_BOUNDS"]
 
-_RESULT_BYTES = ELEMENTS * 8
-_SIDE = 4096
-_OPERATIONS = 2**40
+_OPERATIONS = 2**38
 _DATES = 10_000_000
 _HOUR_NS = 3_600 * 10**9
 
@@ -37,21 +34,17 @@ def bound_named(arguments: Arguments) -> None:
 
 def bound_creation(arguments: Arguments) -> None:
     """Bound the bytes of a new array by its shape and dtype."""
-    counts = [count_elements(arguments[name]) for name in ("shape", "size", "N", "n") if _is_set(arguments, name)]
+    shape, dtype = arguments.get("shape", arguments.get("size")), arguments.get("dtype")
+    if shape is not None:
+        _refuse_above(count_elements(shape) * max(8, item_bytes(dtype)), ELEMENTS * 8, "bytes")
+
+
+def bound_matrix(arguments: Arguments) -> None:
+    """Bound the bytes of a new matrix that is square unless told otherwise."""
+    rows = arguments.get("N", arguments.get("n"))
     columns = arguments.get("M")
-    elements = prod(counts) * (count_elements(columns) if columns is not None else _square(arguments))
-    dtype = arguments.get("dtype")
-    _refuse_above(elements * max(8, 8 if dtype is None else item_bytes(dtype)), _RESULT_BYTES, "bytes")
-
-
-def _square(arguments: Arguments) -> int:
-    """Return the columns of a matrix that is square unless told otherwise."""
-    side = arguments.get("N", arguments.get("n"))
-    return count_elements(side) if side is not None else 1
-
-
-def _is_set(arguments: Arguments, name: str) -> bool:
-    return arguments.get(name) is not None
+    elements = count_elements(rows) * count_elements(rows if columns is None else columns)
+    _refuse_above(elements * max(8, item_bytes(arguments.get("dtype"))), ELEMENTS * 8, "bytes")
 
 
 def bound_range(arguments: Arguments) -> None:
@@ -105,9 +98,39 @@ def bound_columns(arguments: Arguments) -> None:
 
 
 def bound_cubic(arguments: Arguments) -> None:
-    """Bound the sides of matrices whose cost grows with the third power."""
+    """Bound the cost of factorising matrices."""
     for value in arguments.values():
-        _refuse_above(max(shape_of(value)[-2:], default=0), _SIDE, "rows or columns")
+        shape = shape_of(value)
+        if len(shape) >= 2:
+            _refuse_above(prod(shape) * min(shape[-2:]), _OPERATIONS, "operations")
+
+
+def bound_sides(arguments: Arguments) -> None:
+    """Bound the square matrix that a factorisation makes of the longer side."""
+    for value in arguments.values():
+        _refuse_above(max(shape_of(value)[-2:], default=0) ** 2, ELEMENTS, "elements")
+
+
+def bound_roots(arguments: Arguments) -> None:
+    """Bound the degree of a polynomial whose roots are asked for."""
+    for value in arguments.values():
+        _refuse_above(size_of(value) ** 3, _OPERATIONS, "operations")
+
+
+def bound_fit(arguments: Arguments) -> None:
+    """Bound points times degree of a polynomial fit."""
+    _refuse_above(size_of(arguments.get("x")) * (count_elements(arguments.get("deg", 1)) + 1), ELEMENTS, "elements")
+
+
+def bound_numeric(arguments: Arguments) -> None:
+    """Refuse tables of texts and objects where arithmetic would repeat a text or grow an integer."""
+    for name, value in arguments.items():
+        if type(value).__module__ != "pandas":
+            continue
+        dtypes: Any = getattr(value, "dtypes", None)
+        kinds = {dtype.kind for dtype in (dtypes if hasattr(dtypes, "__iter__") else [dtypes]) if dtype is not None}
+        if "O" in kinds:
+            raise forbid("C5", f"parameter {name!r}: only numbers and dates pass here")
 
 
 def bound_product(arguments: Arguments) -> None:
@@ -162,29 +185,23 @@ _NUMBER_MODULES = frozenset({"numpy", "decimal", "fractions", "datetime"})
 
 def bound_dates(arguments: Arguments) -> None:
     """Bound the dates between two ends at a frequency."""
-    periods = arguments.get("periods")
+    periods, start, end = (arguments.get(name) for name in ("periods", "start", "end"))
     if periods is not None:
         _refuse_above(abs(int(periods)), _DATES, "dates")
+    if start is None or end is None or periods is not None:
         return
-    try:
-        count = _count_dates(arguments)
-    except ForbiddenError:
-        raise
-    except Exception:  # the library raises its own error for what it cannot read either
-        return
-    _refuse_above(count, _DATES, "dates")
-
-
-def _count_dates(arguments: Arguments) -> int:
     pandas = importlib.import_module("pandas")
-    start, end = (pandas.Timestamp(arguments[name]).tz_localize(None) for name in ("start", "end"))
-    offset = pandas.tseries.frequencies.to_offset(arguments.get("freq") or "D")
+    try:
+        ends = [pandas.Timestamp(moment).tz_localize(None).as_unit("s") for moment in (start, end)]
+        offset = pandas.tseries.frequencies.to_offset(arguments.get("freq") or "D")
+    except (ValueError, TypeError):  # the library calls the same and raises its own error
+        return
     try:
         step_ns = abs(int(offset.nanos))
     except ValueError:  # not a fixed span; none of these is below an hour
         step_ns = _HOUR_NS
-    span_ns = int(abs(end - start).as_unit("ns").value)
-    return span_ns // max(1, step_ns)
+    span_s = abs((ends[1] - ends[0]).total_seconds())
+    _refuse_above(int(span_s * 1e9) // max(1, step_ns), _DATES, "dates")
 
 
 def _refuse_above(value: int, bound: int, what: str) -> None:
@@ -196,6 +213,7 @@ def _refuse_above(value: int, bound: int, what: str) -> None:
 BOUNDS: dict[str, Callable[[Arguments], None]] = {
     "named": bound_named,
     "creation": bound_creation,
+    "matrix": bound_matrix,
     "range": bound_range,
     "broadcast": bound_broadcast,
     "outer": bound_outer,
@@ -203,6 +221,10 @@ BOUNDS: dict[str, Callable[[Arguments], None]] = {
     "pairs": bound_pairs,
     "columns": bound_columns,
     "cubic": bound_cubic,
+    "sides": bound_sides,
+    "roots": bound_roots,
+    "fit": bound_fit,
+    "numeric": bound_numeric,
     "product": bound_product,
     "axes": bound_axes,
     "points": bound_points,
@@ -212,4 +234,6 @@ BOUNDS: dict[str, Callable[[Arguments], None]] = {
     "dates": bound_dates,
 }
 #: Bounds that every call with numbers alone keeps.
-SCALAR_BOUNDS = frozenset({"broadcast", "outer", "square", "pairs", "columns", "cubic", "product", "frame", "numbers"})
+SCALAR_BOUNDS = frozenset(
+    {"broadcast", "outer", "square", "pairs", "columns", "cubic", "sides", "numeric", "product", "frame", "numbers"}
+)

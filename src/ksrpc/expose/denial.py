@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from types import MethodType, ModuleType
+from types import BuiltinMethodType, MethodType, ModuleType
 from typing import Any
 
 from ksrpc.expose.datatype import class_mro
@@ -21,6 +21,7 @@ from ksrpc.expose.rule import forbid
 __all__ = ["Denial"]
 
 _DEPTH = 16
+_BOUND = (MethodType, BuiltinMethodType)
 
 
 class Denial:
@@ -59,7 +60,8 @@ class Denial:
         if not self._patterns:
             return
         core = strip(value)
-        if id(core) in self._objects or self._is_denied_class(core) or self._is_denied_class(holder):
+        classes = (core, holder, value.__self__ if type(value) in _BOUND else None)
+        if id(core) in self._objects or any(map(self._is_denied_class, classes)):
             raise forbid("B14", f"{path} is blocked under another name")
         home = code_home(core) if is_function(core) else ""
         if any(home == name or home.startswith(f"{name}.") for name in self._modules):

@@ -28,7 +28,7 @@ from types import (
 from typing import Any
 
 from ksrpc.expose.datatype import class_dict, class_module, class_mro, is_data, is_data_class, is_data_type
-from ksrpc.expose.owner import Territory, is_function
+from ksrpc.expose.owner import Territory, code_home, is_function
 from ksrpc.expose.rule import forbid
 from ksrpc.model import Kind
 
@@ -53,14 +53,12 @@ class Place:
         path: The path, for texts.
         territory: What its root owns.
         holder: The module dictionary or, for attributes of a class, the class.
-        listed: Whether a reviewed list names this very path.
         objects: Instances whose bound methods count as functions.
     """
 
     path: str
     territory: Territory
     holder: ModuleType | type | None
-    listed: bool = False
     objects: tuple[Any, ...] = ()
 
 
@@ -129,7 +127,7 @@ def _is_process_state(value: Any) -> bool:
 
 
 def _judge_class(cls: type, place: Place) -> Verdict:
-    if not is_data_class(cls) or (not place.listed and class_module(cls) == "builtins"):
+    if not is_data_class(cls):
         raise forbid("B3", f"{place.path} is a class whose instances are not data")
     if not place.territory.owns_class(cls):
         raise forbid("B3", f"{place.path} is a class of another package")
@@ -137,6 +135,8 @@ def _judge_class(cls: type, place: Place) -> Verdict:
 
 
 def _judge_function(function: Any, place: Place) -> Verdict:
+    if not code_home(function):
+        raise forbid("B13", f"{place.path} runs in the globals of no loaded module")
     if not place.territory.owns_function(function):
         raise forbid("B4", f"{place.path} is a function of another package")
     cls = place.holder if isinstance(place.holder, type) else None
@@ -195,7 +195,7 @@ def _judge_static_wrapper(wrapper: Any, place: Place) -> Verdict:
     inside = wrapper.__func__
     if isinstance(inside, (staticmethod, classmethod)):
         raise forbid("B11", f"{place.path} wraps a wrapper")
-    return judge(inside, Place(place.path, place.territory, None, place.listed, place.objects))
+    return judge(inside, Place(place.path, place.territory, None, place.objects))
 
 
 def _judge_cache_wrapper(wrapper: Any, place: Place) -> Verdict:

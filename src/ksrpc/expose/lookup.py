@@ -63,7 +63,7 @@ class Walker:
             RefusedError: If a module fails to import.
         """
         holder: ModuleType | type | None = None
-        item: Any = self._judged(self.desk.fetch(self.root, self.root), self.root)
+        item: Any = self._judged(self.desk.fetch(self.root), self.root)
         prefix = self.root
         for part in parts[1:]:
             before, prefix = prefix, f"{prefix}.{part}"
@@ -101,13 +101,13 @@ class Walker:
         if "__path__" not in vars(holder):
             return _MISSING
         if self.may_import(prefix):
-            return self.desk.fetch(prefix, self.root)
+            return self.desk.fetch(prefix)
         if is_last:
             return _MISSING
         raise forbid("A4", f"{prefix}: no public name, and no list names such a sub-module")
 
     def _judged_home(self, name: str) -> ModuleType:
-        return judge_module(self.desk.fetch(name, self.root), name, ())
+        return judge_module(self.desk.fetch(name), name, ())
 
     def _judged(self, module: Any, prefix: str) -> ModuleType:
         if prefix != self.root and prefix.rpartition(".")[2] in CLOSED_PARTS and not self.may_import(prefix):

@@ -89,16 +89,13 @@ class ImportDesk:
         self._sources = sources
         self._failed: dict[str, tuple[float, str]] = {}
 
-    def fetch(self, name: str, root: str) -> ModuleType:
-        """Import one module by its full dotted name.
+    def fetch(self, name: str) -> ModuleType:
+        """Import one module by its full dotted name, and wait for another thread that is about to.
 
         Raises:
             NotFoundError: If there is no such module.
             RefusedError: If the module exists and fails to import; the text names the error without server paths.
         """
-        loaded = None if root in self._sources else sys.modules.get(name)
-        if loaded is not None:
-            return loaded
         failed = self._failed.get(name)
         if failed is not None:
             if time.monotonic() < failed[0]:

@@ -12,17 +12,21 @@ import functools
 import importlib
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 from ksrpc.expose.datatype import is_data_type
 from ksrpc.expose.rule import forbid
-from ksrpc.expose.shape import ELEMENTS, count_elements
+from ksrpc.expose.shape import ELEMENTS, count_elements, shape_of
 
 __all__ = ["CLASSES", "INT_MAX", "SCALAR_CLASSES", "class_by_name", "class_check"]
 
 #: Largest magnitude of an integer argument (C1).
 INT_MAX = 2**62
 _SMALL = 10_000
+_RANGE = 10_000_000
+_DECIMAL_DIGITS = 6_144
+_AXIS = 2**31
 _ITEM_BYTES = 256
 _PLAIN_CHARS = 4096
 _BYTES_SCANNED = 4096
@@ -118,8 +122,8 @@ def check_number(name: str, value: Any) -> None:
 
 
 def check_none(name: str, value: Any) -> None:
-    """Accept nothing; for parameters that have no safe value."""
-    if value is not None:
+    """Accept nothing, or False for a switch; for parameters that have no safe value."""
+    if value is not None and value is not False:
         raise forbid("C2", f"parameter {name!r} cannot be set here")
 
 
@@ -150,24 +154,26 @@ def item_bytes(dtype: Any) -> int:
 
 
 def check_count(name: str, value: Any) -> None:
-    """Accept numbers up to the bound on elements, alone or in a list (C5)."""
-    items = value if type(value) in (list, tuple) else (value,)
-    for item in items:
-        if _is_number(item) and item is not None and abs(item) > ELEMENTS:
-            raise forbid("C5", f"parameter {name!r} is above {ELEMENTS}")
+    """Accept a number up to the bound on elements; the caller's own arrays pass (C5)."""
+    check_strict(name, value)
+    if value is not None and _is_number(value) and not abs(value) <= ELEMENTS:
+        raise forbid("C5", f"parameter {name!r} is above {ELEMENTS}")
 
 
 def check_shape(name: str, value: Any) -> None:
     """Accept shapes whose product is within the bound on elements (C5)."""
+    check_strict(name, value)
     if value is not None and count_elements(value) > ELEMENTS:
         raise forbid("C5", f"parameter {name!r} asks for more than {ELEMENTS} elements")
 
 
 def check_small(name: str, value: Any) -> None:
-    """Accept small numbers, and in their place lists, texts or nothing (C5)."""
-    if _is_number(value) and value is not None and abs(value) > _SMALL:
+    """Accept a small number, and the caller's own lists of numbers in its place (C5)."""
+    if value is not None and _is_number(value) and not abs(value) <= _SMALL:
         raise forbid("C5", f"parameter {name!r} is above {_SMALL}")
-    check_normal(name, value)
+    for item in _leaves(name, value):
+        if isinstance(item, (str, bytes)):
+            raise forbid("C5", f"parameter {name!r} takes numbers only")
 
 
 def _choice_check(options: frozenset[str]) -> Check:
@@ -211,13 +217,34 @@ def _leaves(name: str, value: Any) -> Iterator[Any]:
         elif kind is dict:
             stack.extend(item)
             stack.extend(item.values())
-        elif kind is int:
-            if not -INT_MAX <= item <= INT_MAX:
-                raise forbid("C1", f"parameter {name!r}: an integer beyond 2**62")
         elif not is_data_type(kind):
             raise forbid("C1", f"parameter {name!r}: a {kind.__name__} cannot be sent")
         else:
+            _check_extent(name, item, kind)
             yield item
+
+
+def _check_extent(name: str, item: Any, kind: type) -> None:
+    """Refuse values that are small to send and huge to work with, and arrays of objects (C1)."""
+    if kind is int:
+        is_wide = not -INT_MAX <= item <= INT_MAX
+    elif kind is range:
+        is_wide = abs(item.stop - item.start) // abs(item.step) > _RANGE
+    elif kind is Decimal:
+        is_wide = item.is_finite() and abs(item.adjusted()) > _DECIMAL_DIGITS
+    elif kind.__module__ in {"numpy", "pandas"}:
+        is_wide = max(shape_of(item), default=0) > _AXIS or _holds_objects(item)
+    else:
+        return
+    if is_wide:
+        raise forbid("C1", f"parameter {name!r}: a {kind.__name__} of this extent or content cannot be sent")
+
+
+def _holds_objects(item: Any) -> bool:
+    dtype: Any = getattr(item, "dtype", None)
+    if type(item).__module__ != "numpy" or dtype is None:
+        return False
+    return bool(dtype.hasobject) and dtype.kind != "T"
 
 
 def _is_numeric(items: Any) -> bool:
@@ -242,4 +269,4 @@ CLASSES: dict[str, Check] = {
     "small": check_small,
 }
 #: Classes that every number of moderate size passes, so that scalar arguments need no look.
-SCALAR_CLASSES = frozenset({"normal", "strict", "text", "plain", "number", "zone"})
+SCALAR_CLASSES = frozenset({"normal", "strict", "text", "plain", "number", "zone", "dtype", "choice"})

@@ -120,7 +120,6 @@ class Resolver:
             path,
             walker.territory,
             holder,
-            listed=preset is not None,
             objects=tuple(map(find_loaded, preset.objects)) if preset is not None else (),
         )
         return judge(item, place)

@@ -42,4 +42,12 @@ def count_elements(shape: Any) -> int:
     items: Iterable[Any] = shape if isinstance(shape, (list, tuple)) else [shape]
     if type(shape).__module__ == "numpy" and getattr(shape, "ndim", None):
         items = shape.ravel().tolist()
-    return prod(abs(int(item)) for item in items if isinstance(item, (int, float)) or hasattr(item, "__index__"))
+    return prod(_magnitude(item) for item in items)
+
+
+def _magnitude(item: Any) -> int:
+    """Read one axis; what is no number counts as too large, the library refuses it more kindly where it is asked."""
+    try:
+        return abs(int(item))
+    except (TypeError, ValueError, OverflowError):
+        return ELEMENTS + 1

@@ -169,11 +169,11 @@ class Surface:
 
 def _first_prefix(parts: list[str], patterns: frozenset[str]) -> int:
     """Return how many parts the shortest prefix has that is a pattern, 0 if none is."""
-    prefix = ""
-    for count, part in enumerate(parts[:PATH_PARTS], 1):
-        prefix = f"{prefix}.{part}" if prefix else part
+    prefix = parts[0]
+    for count, part in enumerate([*parts[1:PATH_PARTS], ""], 1):
         if prefix in patterns:
             return count
+        prefix = f"{prefix}.{part}"
     return 0
 
 

@@ -32,7 +32,7 @@ def resolve_waived(path: str, desk: ImportDesk, generation: int) -> Target:
         RefusedError: If a module fails to import.
     """
     root, *rest = path.split(".")
-    item: Any = desk.fetch(root, root)
+    item: Any = desk.fetch(root)
     prefix = root
     for part in rest:
         before, prefix = prefix, f"{prefix}.{part}"
@@ -58,7 +58,7 @@ def _step(item: Any, part: str, before: str, desk: ImportDesk) -> Any:
     except AttributeError:
         if not isinstance(item, ModuleType) or "__path__" not in vars(item):
             raise NotFoundError(f"{before} has no name {part!r}") from None
-    return desk.fetch(f"{before}.{part}", before.partition(".")[0])
+    return desk.fetch(f"{before}.{part}")
 
 
 def _kind(value: Any) -> Kind:

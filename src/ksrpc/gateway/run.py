@@ -104,6 +104,8 @@ class Executors:
         host = self._host()
         target = host.resolve(call.path)
         ready = host.admit(0, target, await _gather(call.arguments))
+        if not target.is_async:
+            return _answer(host.run(ready))
         try:
             async with asyncio.timeout_at(call.deadline):
                 outcome = await host.run_async(ready)

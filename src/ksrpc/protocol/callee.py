@@ -20,6 +20,7 @@ T = FrameType
 class Callee(Session):
     """Take calls and answer each exactly once."""
 
+    _greeting = T.HELLO
     _handlers: ClassVar[dict[int, str]] = {
         int(T.CALL): "_on_call",
         int(T.DESCRIBE): "_on_describe",
@@ -69,7 +70,8 @@ class Callee(Session):
         frame = self.outbox.pull()
         if frame is not None and frame[0][0] == T.RESULT and frame[0][1] & FIN:
             call = int.from_bytes(frame[0][4:8], "little")
-            self.tracks.pop(call, None)
+            if call in self.tracks:
+                self._forget(call)
         return frame
 
     def _on_call(self, frame: Frame) -> Event:
@@ -82,13 +84,13 @@ class Callee(Session):
 
     def _on_describe(self, frame: Frame) -> Event:
         self._open(frame)
-        self._step(frame.call, T.DESCRIBE, 1)
+        self._step(frame.call, T.DESCRIBE, frame.flags & FIN)
         return Described(frame.call, frame.meta)
 
     def _open(self, frame: Frame) -> None:
         if frame.call <= self.highest_call:
             raise ProtocolError(f"call id {frame.call} is not above {self.highest_call}")
-        if len(self.tracks) >= self.limits.calls:
+        if len(self.tracks) + self.outbox.small_frames >= self.limits.calls:
             raise ProtocolError(f"more than {self.limits.calls} calls open")
         if type(frame.meta.get("path")) is not str:
             raise ProtocolError("a call without a path")
@@ -110,10 +112,10 @@ class Callee(Session):
         if not 0 < frame.call <= self.highest_call:
             raise ProtocolError(f"BODY for call {frame.call}, which was never opened")
         self._window.receive(len(frame.body))
-        self.consume(frame.call, len(frame.body))
+        self._grant(0, self._window.consume(len(frame.body)))
 
     def _on_cancel(self, frame: Frame) -> Event | None:
         if frame.call not in self.tracks:
             return None
-        self._step(frame.call, T.CANCEL, 0)
+        self._step(frame.call, T.CANCEL, frame.flags & FIN)
         return CancelCame(frame.call, frame.meta)

@@ -15,11 +15,14 @@ from ksrpc.protocol.outbox import Stream
 from ksrpc.protocol.session import Session, Track
 
 T = FrameType
+_LAST_CALL = 2**32 - 1
+_OPENING = (int(T.CALL), int(T.DESCRIBE))
 
 
 class Caller(Session):
     """Open calls and follow them to their answers."""
 
+    _greeting = T.WELCOME
     _handlers: ClassVar[dict[int, str]] = {
         int(T.QUEUED): "_on_status",
         int(T.STARTED): "_on_status",
@@ -44,7 +47,7 @@ class Caller(Session):
         """Open a call whose arguments are all there; small ones travel in the CALL frame itself.
 
         Raises:
-            BusyError: The peer is leaving, or too many calls are open.
+            BusyError: The peer is leaving, too many calls are open, or the call ids are used up.
         """
         size = sum(len(memoryview(p).cast("B")) for p in pieces) if len(pieces) != 1 else len(pieces[0])
         if size > self.limits.inline_bytes:
@@ -82,7 +85,11 @@ class Caller(Session):
         """Ask the callee to stop. The call ends with its answer as ever."""
         if call in self.tracks:
             self._step(call, T.CANCEL, 0)
-            self.outbox.put_control(pack_head(T.CANCEL, call, {"reason": reason} if reason else None))
+            head = pack_head(T.CANCEL, call, {"reason": reason} if reason else None)
+            if self.outbox.has_small(call, _OPENING):  # it must not overtake the CALL it is about
+                self.outbox.put_small(head, b"")
+            else:
+                self.outbox.put_control(head)
 
     def abandon(self, call: int, reason: str = "") -> None:
         """Cancel, and swallow whatever still comes for this call."""
@@ -95,13 +102,16 @@ class Caller(Session):
         """Tell whether the last byte of the call's arguments was handed to the carrier."""
         if call in self.outbox.streams:
             return False
-        return not self.outbox.has_small(call)
+        return not self.outbox.has_small(call, _OPENING)
 
     def _new_call(self) -> int:
         if self.is_leaving:
             raise BusyError("the server is going away and takes nothing new")
         if len(self.tracks) >= self.limits.calls:
             raise BusyError(f"{self.limits.calls} calls are open on this connection already")
+        if self.highest_call >= _LAST_CALL:
+            self.is_leaving = True
+            raise BusyError("the call ids of this connection are used up; connect anew")
         self.highest_call += 1
         self.tracks[self.highest_call] = Track()
         return self.highest_call
@@ -116,7 +126,7 @@ class Caller(Session):
     def _on_status(self, frame: Frame) -> Event | None:
         if not self._known(frame):
             return None
-        track = self._step(frame.call, frame.type, 0)
+        track = self._step(frame.call, frame.type, frame.flags & FIN)
         return None if track.is_abandoned else StatusCame(frame.call, frame.type, frame.meta)
 
     def _on_result(self, frame: Frame) -> Event | None:
@@ -124,7 +134,8 @@ class Caller(Session):
             raise ProtocolError(f"RESULT for call {frame.call}, which has ended")
         fin = frame.flags & FIN
         track = self.tracks[frame.call]
-        credited = not (fin and frame.offset == 0 and len(frame.body) <= self.limits.small_answer_bytes)
+        is_whole = fin and frame.offset == track.offset == 0
+        credited = not (is_whole and len(frame.body) <= self.limits.small_answer_bytes)
         if credited:
             self._count(frame, track)
         self._step(frame.call, T.RESULT, fin)
@@ -139,11 +150,11 @@ class Caller(Session):
             return None
         if len(frame.body) > self.limits.inline_bytes:
             raise ProtocolError("RAISE with a body over its limit")
-        track = self._step(frame.call, T.RAISE, 1)
+        track = self._step(frame.call, T.RAISE, frame.flags & FIN)
         return None if track.is_abandoned else RaiseCame(frame.call, frame.meta, frame.body)
 
     def _on_handover(self, frame: Frame) -> Event | None:
         if not self._known(frame):
             return None
-        self._step(frame.call, T.HANDOVER, 0)
+        self._step(frame.call, T.HANDOVER, frame.flags & FIN)
         return HandoverCame(frame.call, frame.offset)

@@ -59,6 +59,8 @@ FIN = int(Flag.FIN)
 _KNOWN = frozenset(int(t) for t in FrameType)
 _encode = msgspec.msgpack.Encoder().encode
 _NO_META: Meta = {}
+#: Bodies up to this are copied out: small values have a faster way through the codec as bytes.
+_COPIED_BYTES = 4096
 
 
 class Frame(NamedTuple):
@@ -92,7 +94,7 @@ def pack_head(kind: int, call: int = 0, meta: Meta | None = None, *, flags: int 
 
 
 def parse_frame(data: Buffer, *, limits: SessionLimits = SESSION) -> Frame:
-    """Parse one whole frame; the body is not copied.
+    """Parse one whole frame; a large body is a view, not a copy.
 
     Raises:
         ProtocolError: Too short, a body over the limit, or meta that is not a shallow map.
@@ -108,7 +110,8 @@ def parse_frame(data: Buffer, *, limits: SessionLimits = SESSION) -> Frame:
         raise ProtocolError(f"frame body of {size - start} bytes is over {limits.frame_bytes}")
     view = memoryview(data)
     meta = _parse_meta(view[HEADER_BYTES:start], limits) if meta_len else _NO_META
-    return Frame(kind, flags, call, offset, meta, view[start:])
+    body = view[start:]
+    return Frame(kind, flags, call, offset, meta, bytes(body) if size - start <= _COPIED_BYTES else body)
 
 
 def is_known(kind: int) -> bool:

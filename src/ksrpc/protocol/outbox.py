@@ -6,7 +6,7 @@ Source: docs/spec/protocol.md "Scheduling", "Credit".
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
 from ksrpc.limits import SessionLimits
@@ -81,6 +81,16 @@ class Outbox:
             return True
         return any(s.is_sendable and (self.credit > 0 or not s.pieces) for s in self._turns)
 
+    @property
+    def control_frames(self) -> int:
+        """Return how many control frames wait."""
+        return len(self._control)
+
+    @property
+    def small_frames(self) -> int:
+        """Return how many small frames wait."""
+        return len(self._small)
+
     def put_control(self, head: bytes) -> None:
         """Queue a frame without body, ahead of everything with one."""
         self._control.append(head)
@@ -94,9 +104,9 @@ class Outbox:
         self.streams[stream.call] = stream
         self._turns.append(stream)
 
-    def has_small(self, call: int) -> bool:
-        """Tell whether a small frame of this call is still queued."""
-        return any(int.from_bytes(head[4:8], "little") == call for head, _ in self._small)
+    def has_small(self, call: int, kinds: Container[int]) -> bool:
+        """Tell whether a small frame of this call and one of these types is still queued."""
+        return any(head[0] in kinds and int.from_bytes(head[4:8], "little") == call for head, _ in self._small)
 
     def drop(self, call: int) -> None:
         """Forget what of this call is not yet sent."""

@@ -29,6 +29,8 @@ from ksrpc.protocol.state import State, advance
 
 VERSION = 1
 T = FrameType
+#: A peer that lets so many control frames wait may not ask for more of them.
+_CONTROL_FRAMES = 16_384
 
 
 @dataclass(slots=True)
@@ -46,6 +48,8 @@ class Session:
 
     #: Frame type → method that returns the event, or None.
     _handlers: ClassVar[dict[int, str]] = {}
+    #: The first frame of the other side.
+    _greeting: ClassVar[FrameType]
 
     def __init__(self, *, now: float, limits: SessionLimits = SESSION) -> None:
         self.limits = limits
@@ -62,8 +66,7 @@ class Session:
             int(T.PING): self._on_ping,
             int(T.PONG): self._on_pong,
             int(T.GOAWAY): self._on_goaway,
-            int(T.HELLO): self._on_greeting,
-            int(T.WELCOME): self._on_greeting,
+            int(self._greeting): self._on_greeting,
             **{kind: getattr(self, name) for kind, name in self._handlers.items()},
         }
 
@@ -77,12 +80,12 @@ class Session:
         """
         self._heard_at = now
         frame = parse_frame(data, limits=self.limits)
+        if self.peer is None and frame.type != self._greeting:
+            raise ProtocolError(f"the first frame must be {self._greeting.name}")
         handler = self._dispatch.get(frame.type)
         if handler is None:
             self._on_unknown(frame)
             return None
-        if self.peer is None and frame.type not in (T.HELLO, T.WELCOME):
-            raise ProtocolError("the first frame must be HELLO, answered by WELCOME")
         return handler(frame)
 
     def pull(self) -> tuple[bytes, Buffer] | None:
@@ -90,11 +93,14 @@ class Session:
         return self.outbox.pull()
 
     def consume(self, call: int, count: int) -> None:
-        """Say that `count` credited bytes were taken away; grants the peer more when it is time."""
+        """Say that `count` credited bytes were taken away; grants the peer more when it is time.
+
+        What was not taken when a call ended counts as taken by then: a shell that drops it loses no credit.
+        """
         track = self.tracks.get(call)
         if track is not None and track.window is not None:
             self._grant(call, track.window.consume(count))
-        self._grant(0, self._window.consume(count))
+            self._grant(0, self._window.consume(count))
 
     def next_timer(self) -> float:
         """Return the time [s, the clock of `now`] at which `tick` wants to be called."""
@@ -127,9 +133,15 @@ class Session:
         track = self.tracks[call]
         track.state = advance(track.state, frame_type, fin)
         if track.state is State.DONE:
-            del self.tracks[call]
-            self.outbox.drop(call)
+            self._forget(call)
         return track
+
+    def _forget(self, call: int) -> None:
+        """Drop an ended call; the connection's credit for what nobody will take any more goes back."""
+        track = self.tracks.pop(call)
+        self.outbox.drop(call)
+        if track.window is not None:
+            self._grant(0, self._window.consume(track.window.received - track.window.consumed))
 
     def _count(self, frame: Frame, track: Track) -> None:
         """Count a slice of a value against its windows and check that none is missing."""
@@ -166,6 +178,8 @@ class Session:
             stream.credit += frame.offset
 
     def _on_ping(self, frame: Frame) -> None:
+        if self.outbox.control_frames > _CONTROL_FRAMES:
+            raise ProtocolError("PING sent faster than PONG is taken")
         self.outbox.put_control(pack_head(T.PONG, offset=frame.offset))
 
     def _on_pong(self, frame: Frame) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from ksrpc.errors import KsrpcError, NotFoundError
 from ksrpc.gateway import Gateway
-from ksrpc.server.http import HttpExchange, serve_call
+from ksrpc.server.http import HttpExchange, serve_call, serve_describe
 from ksrpc.server.problem import pack_problem
 from ksrpc.server.websocket import serve_session
 
@@ -51,6 +51,8 @@ async def _serve_http(gateway: Gateway, exchange: HttpExchange) -> None:
             await serve_call(gateway, exchange, exchange.query.get("func", ""))
         elif path.startswith("/v1/call/"):
             await serve_call(gateway, exchange, path.removeprefix("/v1/call/"))
+        elif path.startswith("/v1/describe/"):
+            await serve_describe(gateway, exchange, path.removeprefix("/v1/describe/"))
         else:
             gateway.door.admit(exchange.visitor)
             raise NotFoundError("no such address; calls go to /v1/call/{module.function}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs
@@ -151,6 +152,26 @@ async def serve_call(gateway: Gateway, exchange: HttpExchange, path: str) -> Non
     options = {name.removeprefix("_"): text for name, text in exchange.query.items() if name.startswith("_")}
     name, body = await gateway.executors.render(answer, media_type, options, deadline)
     await exchange.send_pieces(200, name, (body,), len(body))
+
+
+async def serve_describe(gateway: Gateway, exchange: HttpExchange, path: str) -> None:
+    """Say what stands at a path: as a value for Python clients, as JSON for everybody else.
+
+    Raises:
+        KsrpcError: What `send_problem` is to say.
+    """
+    user = gateway.door.identify(exchange.visitor)
+    if exchange.method != "GET":
+        raise UnsupportedError("descriptions are read with GET")
+    media_type = choose_media_type(exchange.headers.get("accept", "*/*"))
+    deadline = asyncio.get_running_loop().time() + _timeout_s(gateway, exchange)
+    fields = asdict(await gateway.describe(Call(user, path, Arguments(), deadline)))
+    if media_type == wire.MEDIA_TYPE:
+        message = wire.pack(fields)
+        await exchange.send_pieces(200, media_type, tuple(message.segments), message.nbytes)
+        return
+    body = msgspec.json.encode(fields)
+    await exchange.send_pieces(200, "application/json", (body,), len(body))
 
 
 async def _watch_client(exchange: HttpExchange, handling: Awaitable[Answer], *, whole: bool) -> Answer:

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -93,7 +94,7 @@ class SessionShell:
                 if not self._gateway.door.still_valid(self._user):
                     raise AuthError("the token is no longer valid")
                 self._session.tick(time.monotonic())
-                self._loop.create_task(self._flush()).add_done_callback(_forget)
+                self._spawn_flush()
             except (KsrpcError, OSError) as exc:
                 code = _POLICY if isinstance(exc, AuthError) else _AWAY
                 await self._send({"type": "websocket.close", "code": code, "reason": str(exc)[:100]})
@@ -103,7 +104,7 @@ class SessionShell:
 
     def _act(self, event: Event) -> None:
         if isinstance(event, Called):
-            self._start(event.call, self._handle(event))
+            self._start(event.call, self._handle(event, self._arguments(event)))
         elif isinstance(event, BodyCame):
             self._on_body(event)
         elif isinstance(event, Described):
@@ -122,16 +123,23 @@ class SessionShell:
             )
 
     def _start(self, call: int, work: Any) -> None:
-        task = self._loop.create_task(work)
-        self._tasks[call] = task
-        task.add_done_callback(lambda _: self._tasks.pop(call, None))
+        task = self._tasks[call] = self._loop.create_task(work)
+        task.add_done_callback(partial(self._on_done, call))
 
-    async def _handle(self, event: Called) -> None:
+    def _on_done(self, call: int, task: asyncio.Task[None]) -> None:
+        """Answer for a task that was cancelled before its first step."""
+        self._tasks.pop(call, None)
+        self._inflows.pop(call, None)
+        if task.cancelled():
+            self._session.fail(call, {"code": "cancelled", "maybe_ran": False})
+            self._spawn_flush()
+
+    async def _handle(self, event: Called, arguments: Arguments) -> None:
         session, call_id = self._session, event.call
         call = Call(
             self._user,
             event.meta["path"],
-            self._arguments(event),
+            arguments,
             self._loop.time() + self._timeout_s(event.meta),
             is_main=event.meta.get("executor") == "main",
             tell=lambda kind, meta: session.status(call_id, _STATUS[kind], meta),
@@ -158,10 +166,10 @@ class SessionShell:
             self._session.fail(call_id, pack_fault(exc))
         else:
             self._session.answer(call_id, answer.pieces, size=answer.size)
-        self._inflows.pop(call_id, None)
         await self._flush()
 
     def _arguments(self, event: Called) -> Arguments:
+        """Open the way for the rest of the arguments; it may come before the call's task takes its first step."""
         if event.fin:
             return Arguments(event.body)
         inflow = _Inflow(lambda count: self._session.consume(event.call, count))
@@ -188,6 +196,9 @@ class SessionShell:
         limit = self._gateway.config.call.timeout_s
         asked = meta.get("deadline_ms")
         return min(asked / 1000, limit) if isinstance(asked, int | float) and asked > 0 else limit
+
+    def _spawn_flush(self) -> None:
+        self._loop.create_task(self._flush()).add_done_callback(_forget)
 
     async def _flush(self) -> None:
         """Send what waits; whoever comes while another sends leaves it to that one."""

@@ -15,14 +15,17 @@ import os
 import socket
 import struct
 import tempfile
+from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 
-from ksrpc.errors import ProtocolError, TooLargeError
+from ksrpc.errors import ProtocolError
 from ksrpc.protocol import Buffer
 
 _TAG = struct.Struct("<IB")
 _IOV_MAX = 512
 _COPY_BYTES = 1 << 20
+_BLOCK_BYTES = 512
 _HAS_SEALS = hasattr(os, "memfd_create") and hasattr(fcntl, "F_ADD_SEALS")
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE if _HAS_SEALS else 0
 
@@ -41,11 +44,11 @@ def write_descriptor(fd: int, pieces: Sequence[Buffer]) -> None:
     Raises:
         OSError: The file size limit of this process, or no memory.
     """
-    waiting = [memoryview(p).cast("B") for p in pieces if len(p)]
+    waiting = deque(memoryview(p).cast("B") for p in pieces if len(p))
     while waiting:
-        written = os.writev(fd, waiting[:_IOV_MAX])
+        written = os.writev(fd, list(islice(waiting, _IOV_MAX)))
         while waiting and written >= len(waiting[0]):
-            written -= len(waiting.pop(0))
+            written -= len(waiting.popleft())
         if written:
             waiting[0] = waiting[0][written:]
     if _HAS_SEALS:
@@ -56,11 +59,14 @@ def view_descriptor(fd: int, size: int) -> memoryview:
     """Map a descriptor that came back from a worker. Its pages are shared: they are nobody's private memory.
 
     Raises:
-        ProtocolError: It is not sealed, or does not hold exactly `size` bytes.
+        ProtocolError: It is not sealed, has holes, or does not hold exactly `size` bytes.
     """
-    if os.fstat(fd).st_size != size or size <= 0:
+    status = os.fstat(fd)
+    if status.st_size != size or size <= 0:
         raise ProtocolError("a worker's descriptor does not hold what it announced")
     if _HAS_SEALS:
+        if status.st_blocks * _BLOCK_BYTES < size:  # reading a hole would take memory in the gateway's name
+            raise ProtocolError("a worker's descriptor has holes")
         if fcntl.fcntl(fd, fcntl.F_GET_SEALS) & _SEALS != _SEALS:
             raise ProtocolError("a worker's descriptor is not sealed")
         return memoryview(mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ))
@@ -84,17 +90,14 @@ def send_descriptor(channel: socket.socket, call: int, fd: int | None) -> None:
     socket.send_fds(channel, [tag], [] if fd is None else [fd])
 
 
-def receive_descriptor(channel: socket.socket) -> tuple[int, int]:
-    """Wait for the next descriptor; return (call, descriptor).
+def receive_descriptor(channel: socket.socket) -> tuple[int, int | None]:
+    """Wait for the next answer; return (call, descriptor), None if the gateway refused the size.
 
     Raises:
-        TooLargeError: The gateway refused the size.
         EOFError: The gateway is gone.
     """
     data, fds, _, _ = socket.recv_fds(channel, _TAG.size, 1)
     if not data:
         raise EOFError
     call, granted = _TAG.unpack(data)
-    if not granted or not fds:
-        raise TooLargeError("the result is larger than the gateway takes")
-    return call, fds[0]
+    return call, fds[0] if granted and fds else None

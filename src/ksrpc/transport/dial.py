@@ -41,6 +41,8 @@ def parse_url(url: str, schemes: tuple[str, ...]) -> Address:
         raise ConfigError(f"{url!r} is not a URL: {exc}") from exc
     if parts.scheme not in schemes or not parts.hostname:
         raise ConfigError(f"{url!r} must begin with {' or '.join(f'{s}://' for s in schemes)} and name a host")
+    if parts.fragment or not all("!" <= char <= "~" for char in url):
+        raise ConfigError(f"{url!r} holds characters that a URL of a server cannot have")
     if parts.username or parts.password:
         raise ConfigError("give the token as token=…, not inside the URL")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -61,9 +63,11 @@ def dial(address: Address, timeout_s: float | None) -> socket.socket:
             context = ssl.create_default_context()
             sock = context.wrap_socket(sock, server_hostname=address.host)
     except TimeoutError as exc:
-        raise ConnectError(f"no connection to {where} within {timeout_s:g} s") from exc
-    except OSError as exc:
-        raise ConnectError(f"no connection to {where}: {exc.strerror or exc}; is the server running?") from exc
+        within = "" if timeout_s is None else f" within {timeout_s:g} s"
+        raise ConnectError(f"no connection to {where}{within}: no answer") from exc
+    except (OSError, UnicodeError) as exc:
+        reason = getattr(exc, "strerror", None) or exc
+        raise ConnectError(f"no connection to {where}: {reason}; is the server running?") from exc
     return sock
 
 

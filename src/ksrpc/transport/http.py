@@ -58,6 +58,11 @@ class HttpShell:
         for connection in idle:
             connection.close()
 
+    def __del__(self) -> None:
+        """Hang up when nobody holds this shell any more."""
+        for connection in self.__dict__.get("_idle", ()):
+            connection.close()
+
     def _exchange(
         self,
         method: str,

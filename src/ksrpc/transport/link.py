@@ -36,12 +36,13 @@ class RaisedError(KsrpcError):
 class Inbound:
     """Collect the value of one call from a worker."""
 
-    __slots__ = ("descriptor", "future", "pieces", "size")
+    __slots__ = ("announced_bytes", "descriptor", "future", "pieces", "size")
 
     def __init__(self, future: asyncio.Future[tuple[Buffer, ...]]) -> None:
         self.future = future
         self.pieces: list[Buffer] = []
         self.size = 0
+        self.announced_bytes = 0
         self.descriptor: int | None = None
 
     def close(self) -> None:
@@ -168,11 +169,9 @@ class WorkerLink(asyncio.Protocol):
         entry.pieces.append(event.body)
         if not event.fin:
             return
+        if entry.descriptor is not None:
+            entry.pieces = [view_descriptor(entry.descriptor, entry.announced_bytes)]
         del self._inbound[event.call]
-        if "descriptor" in event.meta:
-            if entry.descriptor is None:
-                raise ProtocolError("a descriptor that was never given")
-            entry.pieces = [view_descriptor(entry.descriptor, int(event.meta["descriptor"]))]
         entry.close()
         if not entry.future.done():
             entry.future.set_result(tuple(entry.pieces))
@@ -191,6 +190,7 @@ class WorkerLink(asyncio.Protocol):
         if event.size > RESULT.message_bytes:
             send_descriptor(self._channel, event.call, None)
             return
+        entry.announced_bytes = event.size
         entry.descriptor = create_descriptor()
         send_descriptor(self._channel, event.call, entry.descriptor)
 

@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import msgspec
 
-from ksrpc.errors import BY_CODE, AuthError, ConnectError, KsrpcError, TooLargeError
+from ksrpc.errors import BY_CODE, AuthError, ConnectError, DeadlineError, KsrpcError, LostError, TooLargeError
 from ksrpc.protocol.fault import parse_fault
 
 _BY_STATUS: dict[int, type[KsrpcError]] = {401: AuthError, 413: TooLargeError}
 
 
 def parse_problem(status: int, body: bytes) -> KsrpcError:
-    """Make the error that an answer tells of."""
+    """Make the error that an answer tells of.
+
+    A failure without our code comes from something in between, which may have passed the call on: it is lost.
+    """
     try:
         fields = msgspec.json.decode(body, type=dict[str, object])
     except msgspec.MsgspecError:
         fields = {}
-    code, text = fields.get("code"), str(fields.get("detail", ""))
+    code, text = fields.get("code"), str(fields.get("detail", ""))[:_TEXT_CHARS]
     if isinstance(code, str) and code in BY_CODE:
         return parse_fault({**fields, "text": text})
     if status in _BY_STATUS:
         return _BY_STATUS[status](text or f"the server answered {status}")
+    if status >= 500:
+        cls = DeadlineError if status == _GATEWAY_TIMEOUT else LostError
+        return cls(f"something between here and the gateway answered {status}")
     return ConnectError(f"the server answered {status}: is this the address of a ksrpc gateway?")

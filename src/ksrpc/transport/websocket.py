@@ -10,6 +10,7 @@ Source: docs/spec/protocol.md "Blocking client".
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import socket
 import ssl
@@ -49,6 +50,7 @@ class WebSocketShell:
     def __init__(self, url: str, *, token: str | None, connect_s: float | None) -> None:
         self.welcome: Meta = {}
         self.is_lost = False
+        self._pid = os.getpid()
         self._lock = threading.Lock()  # session, protocol and waiters
         self._send_lock = threading.Lock()
         self._read_lock = threading.Lock()
@@ -94,9 +96,13 @@ class WebSocketShell:
         self._lose("the connection was closed here")
 
     def __del__(self) -> None:
-        """Hang up when nobody holds this connection any more."""
-        if "_socket" in self.__dict__:
+        """Hang up when nobody holds this connection any more; the child of a fork leaves it to its parent."""
+        if "_socket" not in self.__dict__:
+            return
+        if self._pid == os.getpid():
             hang_up(self._socket)
+        else:
+            self._socket.close()
 
     def keep(self) -> bool:
         """Answer and send heartbeats if nobody reads; return whether the connection still lives."""
@@ -276,27 +282,31 @@ class WebSocketShell:
 
     def _flush(self) -> None:
         """Send what waits, unless another thread is at it: that one sends ours too."""
-        while not self.is_lost and self._send_lock.acquire(blocking=False):
+        while not self.is_lost and self._has_output() and self._send_lock.acquire(blocking=False):
             try:
-                while data := self._pull():
+                more = True
+                while more:
+                    data, more = self._pull()
                     self._socket.sendall(data)
             except OSError as exc:
                 self._lose(f"the connection broke: {exc}")
             finally:
                 self._send_lock.release()
-            with self._lock:
-                if not self._session.outbox:
-                    return
 
-    def _pull(self) -> bytes:
+    def _has_output(self) -> bool:
+        with self._lock:
+            return bool(self._session.outbox)
+
+    def _pull(self) -> tuple[bytes, bool]:
+        """Return the bytes of the next frames, at most one with a body, and whether there is more."""
         with self._lock:
             if self._protocol.state is not WsState.OPEN:
-                return b""
+                return b"", False
             while (frame := self._session.pull()) is not None:
                 self._protocol.send_binary(b"".join(frame))
                 if frame[1]:
                     break
-            return b"".join(self._protocol.data_to_send())
+            return b"".join(self._protocol.data_to_send()), bool(self._session.outbox)
 
     def _tick(self) -> None:
         try:

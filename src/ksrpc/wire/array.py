@@ -9,7 +9,7 @@ Source: docs/spec/wire.md "Arrays".
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -23,7 +23,8 @@ from ksrpc.wire.registry import READERS, WRITERS, Refusal
 
 __all__ = ["write_plain_array"]
 
-_SHUFFLED = "iufcmM"
+_SHUFFLED: Final = "iufcmM"
+_OBJECT: Final = "|O"
 
 
 def _write_array(encoder: Encoder, value: np.ndarray[Any, Any]) -> Any:
@@ -136,19 +137,23 @@ def _read_scalar(decoder: Decoder, text: Any, data: Any) -> np.generic:
         raise DecodeError("a scalar whose type does not fit its bytes")
     array: np.ndarray[Any, Any] = np.ndarray((), dtype, memory)
     _check_items(array)
-    made: np.generic = array[()]
+    made: Any = array[()]
+    if not isinstance(made, np.generic):
+        raise DecodeError("a scalar that is an array")
     return made
 
 
 def _write_dtype(encoder: Encoder, value: np.dtype[Any]) -> Any:
-    text = "|O" if value == object and not encoder.table.trusted else None
-    if text:
+    mark = encoder.mark(tag.NUMPY_DTYPE)
+    if value.type is not np.object_:
+        return [mark, describe_dtype(value)]
+    if not encoder.table.trusted:
         raise Refusal(f"the data type object cannot travel in {encoder.table.name}")
-    return [encoder.mark(tag.NUMPY_DTYPE), "|O" if value == object else describe_dtype(value)]
+    return [mark, _OBJECT]
 
 
 def _read_dtype(decoder: Decoder, node: Any) -> np.dtype[Any]:
-    if node == "|O" and decoder.table.trusted:
+    if node == _OBJECT and decoder.table.trusted:
         return np.dtype(object)
     return resolve_dtype(node, decoder.table.limits)
 

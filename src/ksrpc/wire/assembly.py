@@ -34,8 +34,8 @@ class Chunk(NamedTuple):
 class Assembly:
     """Put the buffers of one message together, chunk by chunk.
 
-    Call `open` with the prelude, `lay` with the table, then for each chunk `begin` with its header and either `put` with
-    its stored bytes, or, if `room` gives a place, receive them there and call `filled`. `done` says when to stop.
+    Call `open` with the prelude, `lay` with the table, then for each chunk `begin` with its header and either `put`
+    with its stored bytes, or, if `room` gives a place, receive them there and call `filled`. `done` says when to stop.
 
     Attributes:
         lengths: Raw length of each buffer, the head first.
@@ -66,9 +66,9 @@ class Assembly:
             How many buffers follow.
         """
         magic, version, flags, zero, count, rest = PRELUDE.unpack(prelude)
-        if magic[:3] != MAGIC[:3]:
+        if magic != MAGIC:
             raise DecodeError("not a value of the ksrpc wire format")
-        if magic != MAGIC or version != VERSION:
+        if version != VERSION:
             raise DecodeError(f"the other side speaks wire version {version}, this one {VERSION}: update the older")
         if flags or zero or rest:
             raise DecodeError("unknown flags in the prelude: the other side is newer")
@@ -123,9 +123,7 @@ class Assembly:
             raise _aborted(stored)
         if chunk.codec != codecs.NONE:
             self._inflater = self._inflater or codecs.Decompressor()
-            stored = memoryview(
-                self._inflater.inflate(chunk.codec, stored, chunk.raw, shuffle=chunk.shuffle)
-            )
+            stored = memoryview(self._inflater.inflate(chunk.codec, stored, chunk.raw, shuffle=chunk.shuffle))
         if self._is_adoptable(chunk, stored):
             self.buffers[-1] = stored
         else:

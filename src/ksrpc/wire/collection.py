@@ -21,7 +21,7 @@ _FACTORIES: Final[dict[str, Any]] = {
     "none": None, "list": list, "dict": dict, "set": set, "int": int, "float": float, "str": str, "tuple": tuple,
 }  # fmt: skip
 _FACTORY_NAMES: Final = {factory: name for name, factory in _FACTORIES.items()}
-#: Fewer keys than this cannot cost anything, however their hashes collide.
+#: So many keys of one hash cost nothing yet; the hashes of numbers and tuples can be chosen.
 _FEW: Final = 64
 
 
@@ -30,9 +30,8 @@ def _write_tuple(encoder: Encoder, value: tuple[Any, ...]) -> Any:
 
 
 def _write_dict(encoder: Encoder, value: dict[Any, Any]) -> Any:
-    if not value or {str}.issuperset(map(type, value)):
-        if not encoder.strict or _is_utf8(value):
-            return encoder.entries(value)
+    if {str}.issuperset(map(type, value)) and (not encoder.strict or _is_utf8(value)):
+        return encoder.entries(value)
     return [encoder.mark(tag.MAP), *encoder.pairs(value)]
 
 
@@ -87,7 +86,7 @@ def check_keys(decoder: Decoder, keys: Collection[Hashable]) -> None:
     count = len(keys)
     if count > decoder.table.limits.hashed_items:
         raise TooLargeError(f"{count} set items or keys, the limit is {decoder.table.limits.hashed_items}")
-    if count > _FEW and len(set(map(hash, keys))) * 4 <= count:
+    if count > _FEW and max(Counter(map(hash, keys)).values()) > _FEW:
         raise DecodeError("keys whose hashes collide")
 
 

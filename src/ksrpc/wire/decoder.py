@@ -18,7 +18,9 @@ from ksrpc.wire.registry import READERS
 from ksrpc.wire.table import Table
 from ksrpc.wire.tag import FRAME, REF, TAGS, Mark
 
-__all__ = ["Decoder", "decode", "decode_plain"]
+__all__ = ["Decoder", "decode", "decode_plain", "distinct"]
+
+_ITEMS_PER_HEAD_BYTE: Final = 4
 
 
 class Decoder:
@@ -29,7 +31,7 @@ class Decoder:
         made: DataFrame, Series, Index and ndarray in the order in which they were complete; `ref` counts them.
     """
 
-    __slots__ = ("_buffers", "_name", "_open", "made", "table")
+    __slots__ = ("_buffers", "_claimed", "_name", "_open", "_spent", "made", "table")
 
     def __init__(self, buffers: list[Any], table: Table) -> None:
         self.table = table
@@ -37,6 +39,8 @@ class Decoder:
         self._buffers = buffers
         self._open = 0
         self._name = "head"
+        self._claimed: set[int] = set()
+        self._spent = 0
 
     def run(self) -> Any:
         """Decode the head.
@@ -51,7 +55,7 @@ class Decoder:
                 head,
                 list_hook=self._on_list,
                 ext_hook=self._on_ext,
-                object_pairs_hook=_distinct,
+                object_pairs_hook=distinct,
                 timestamp=3,
                 strict_map_key=True,
             )
@@ -94,6 +98,26 @@ class Decoder:
         self.made.append(value)
         return value
 
+    def spend(self, items: int) -> None:
+        """Count items that cost more memory or time here than bytes on the wire.
+
+        Raises:
+            TooLargeError: They are more than four for each byte that a head may have.
+        """
+        self._spent += items
+        if self._spent > _ITEMS_PER_HEAD_BYTE * self.table.limits.head_bytes:
+            raise TooLargeError(f"more than {_ITEMS_PER_HEAD_BYTE * self.table.limits.head_bytes} items to unfold")
+
+    def claim(self, value: Any) -> bool:
+        """Take an object as part of another one.
+
+        Returns:
+            Whether it is the first time: what a `ref` brings again costs nothing on the wire.
+        """
+        is_first = id(value) not in self._claimed
+        self._claimed.add(id(value))
+        return is_first
+
     def _on_ext(self, code: int, data: bytes) -> Mark:
         mark = TAGS.get(data[0]) if code == 1 and len(data) == 1 else None
         if mark is None:
@@ -119,7 +143,8 @@ def decode(buffers: list[Any], table: Table) -> Any:
     return Decoder(buffers, table).run()
 
 
-def _distinct(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
+def distinct(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
+    """Make a dict of what a map holds; refuse a key that comes twice or is not str."""
     made = dict(pairs)
     if len(made) != len(pairs):
         raise DecodeError("a map with the same key twice")
@@ -134,7 +159,7 @@ def _no_ext(code: int, data: bytes) -> Any:
 
 #: Decode a document without tags.
 decode_plain: Final = partial(
-    msgpack.unpackb, ext_hook=_no_ext, object_pairs_hook=_distinct, timestamp=3, strict_map_key=True
+    msgpack.unpackb, ext_hook=_no_ext, object_pairs_hook=distinct, timestamp=3, strict_map_key=True
 )
 
 

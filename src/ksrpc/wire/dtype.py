@@ -130,12 +130,13 @@ def _resolve_structure(node: dict[str, Any], limits: WireLimits, depth: int) -> 
     if min(sizes) < 0 or max(sizes) >= limits.item_bytes or type(node["align"]) is not bool:
         raise DecodeError("a structure that cannot be")
     formats = [resolve_dtype(part, limits, depth=depth + 1) for part in node["formats"]]
-    parts = {**node, "formats": formats}
+    parts: Any = {**node, "formats": formats}
     if set(node["titles"]) <= {None}:
         del parts["titles"]
     if not formats:
-        return np.dtype({**parts, "align": False})
-    return np.dtype(parts)
+        parts["align"] = False
+    made: np.dtype[Any] = np.dtype(parts)
+    return made
 
 
 def _bounded(node: list[Any], limits: WireLimits, depth: int) -> np.dtype[Any]:

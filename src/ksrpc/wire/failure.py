@@ -134,9 +134,7 @@ def _plain(encoder: Encoder, value: Any) -> Any:
     return _text(value)
 
 
-def _read_exception(
-    decoder: Decoder, *parts: Any
-) -> RemoteError:
+def _read_exception(decoder: Decoder, *parts: Any) -> RemoteError:
     type_name, args, text, notes, cause, attributes, traceback_text = parts
     decoder.expect(type_name, str)
     decoder.expect(text, str)

@@ -18,6 +18,7 @@ from ksrpc.wire.zone import is_pytz
 __all__ = ["expect_zone"]
 
 _MICROSECOND: Final = timedelta(microseconds=1)
+_DAY: Final = 86_400_000_000  # microseconds
 
 
 def _write_date(encoder: Encoder, value: date) -> Any:
@@ -68,11 +69,11 @@ def _read_datetime(decoder: Decoder, text: Any, fold: Any, zone: Any, offset: An
     value: datetime = _canonical(datetime.fromisoformat(decoder.expect(text, str)), text)
     if value.tzinfo is not None:
         raise DecodeError("a time with two zones")
-    zone = expect_zone(zone)
-    if offset is not None and is_pytz(zone):
-        day = 86_400_000_000
-        utc = value - timedelta(microseconds=decoder.integer(offset, -day, day))
-        return zone.fromutc(utc)  # type: ignore[union-attr]
+    expect_zone(zone)
+    if offset is not None and zone is not None:
+        utc = value - timedelta(microseconds=decoder.integer(offset, -_DAY, _DAY))
+        local: datetime = zone.fromutc(utc.replace(tzinfo=None if is_pytz(zone) else zone))
+        return local
     return value.replace(fold=decoder.integer(fold, 0, 1), tzinfo=zone)
 
 

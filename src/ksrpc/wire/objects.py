@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgpack
 import numpy as np
 
-from ksrpc.errors import DecodeError, TooLargeError
+from ksrpc.errors import DecodeError
 from ksrpc.wire.codec import encode_plain
 from ksrpc.wire.decoder import Decoder
 from ksrpc.wire.encoder import Encoder
@@ -24,7 +24,7 @@ from ksrpc.wire.registry import Refusal
 __all__ = ["read_objects", "read_texts", "write_objects", "write_texts"]
 
 _TEXTS: Final = frozenset({str, NoneType})
-_CODES: Final = {1: np.dtype("u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
+_CODES: Final[dict[int, np.dtype[Any]]] = {1: np.dtype("u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
 #: Below this neither a dictionary nor a buffer of its own pays.
 _FEW: Final = 64
 
@@ -106,19 +106,18 @@ def _read_flat(decoder: Decoder, count: int, data: Any) -> list[Any]:
         return items
 
     memory = decoder.take(data)
-    return decoder.expect(
-        msgpack.unpackb(memory, list_hook=on_list, max_map_len=0, max_ext_len=0, max_bin_len=0), list
-    )  # type: ignore[no-any-return]
+    decoder.spend(count)
+    return decoder.expect(msgpack.unpackb(memory, list_hook=on_list, max_map_len=0, max_ext_len=0, max_bin_len=0), list)  # type: ignore[no-any-return]
 
 
 def _read_dictionary(decoder: Decoder, count: int, uniques: Any, width: Any, data: Any) -> np.ndarray[Any, Any]:
     _check_texts(decoder.expect(uniques, list))
     dtype = _CODES[decoder.integer(width, 1, 4)]
-    if count > decoder.table.limits.range_level:
-        raise TooLargeError(f"a column of {count} texts")
+    decoder.spend(count)
     codes: np.ndarray[Any, Any] = np.frombuffer(decoder.take(data), dtype)
     if len(codes) != count:
         raise DecodeError("an array whose shape does not fit its items")
     if count and int(codes.max()) >= len(uniques):
         raise DecodeError("a code without a text")
-    return _array(uniques, len(uniques))[codes]
+    made: np.ndarray[Any, Any] = _array(uniques, len(uniques))[codes]
+    return made

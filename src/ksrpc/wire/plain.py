@@ -44,6 +44,8 @@ def _write_memoryview(encoder: Encoder, value: memoryview) -> Any:
     except (ValueError, NotImplementedError):
         raise Refusal(f"a memoryview of format {value.format!r} cannot travel") from None
     text = array.dtype.newbyteorder("<").str
+    if array.size == 0 and array.ndim != 1:
+        raise Refusal("a memoryview of several dimensions without items cannot travel")
     if text not in _FORMATS or array.dtype.str != text:
         raise Refusal(f"a memoryview of format {value.format!r} cannot travel")
     return [encoder.mark(tag.MEMORYVIEW), text, list(value.shape or ()), encoder.buffer(value.tobytes())]
@@ -121,7 +123,9 @@ def _read_memoryview(decoder: Decoder, text: Any, shape: Any, data: Any) -> memo
     if len(sizes) > decoder.table.limits.ndim:
         raise DecodeError("a memoryview of too many dimensions")
     view = memoryview(decoder.take(data)).cast("B")
-    return view if (letter, sizes) == ("B", [len(view)]) else view.cast(letter, sizes)  # type: ignore[call-overload]
+    if len(sizes) == 1 and sizes[0] * np.dtype(text).itemsize == len(view):
+        return view.cast(letter)  # type: ignore[call-overload,no-any-return]
+    return view.cast(letter, sizes)  # type: ignore[call-overload,no-any-return]
 
 
 def _read_decimal(decoder: Decoder, text: Any) -> Decimal:
@@ -161,7 +165,7 @@ def _read_ellipsis(_decoder: Decoder) -> EllipsisType:
     return Ellipsis
 
 
-def _read_not_implemented(_decoder: Decoder) -> NotImplementedType:
+def _read_not_implemented(_decoder: Decoder) -> Any:
     return NotImplemented
 
 

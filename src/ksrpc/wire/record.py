@@ -59,10 +59,10 @@ class Record(tuple[Any, ...]):
 
 def _write_subclass(encoder: Encoder, value: tuple[Any, ...]) -> Any:
     kind = type(value)
-    if kind is Record:
+    names: Any = getattr(kind, "_fields", None)
+    type_name = f"{kind.__module__}.{kind.__qualname__}"
+    if isinstance(value, Record):
         names, type_name = value.fields, value.type_name
-    else:
-        names, type_name = getattr(kind, "_fields", None), f"{kind.__module__}.{kind.__qualname__}"
     if type(names) is not tuple or len(names) != len(value) or not {str}.issuperset(map(type, names)):
         raise Refusal(f"{type_name} cannot travel")
     parts = encoder.nodes(value)

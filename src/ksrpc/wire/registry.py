@@ -1,4 +1,4 @@
-"""Who writes which type and who reads which tag. Filled at import by the modules of this package, never from the wire."""
+"""Who writes which type and who reads which tag; filled at import by this package, never from the wire."""
 
 from __future__ import annotations
 

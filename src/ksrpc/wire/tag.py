@@ -127,6 +127,4 @@ def _tags() -> dict[int, Mark]:
 TAGS: Final[dict[int, Mark]] = _tags()
 
 #: Number → what the encoder puts first in an array.
-MARKS: Final[dict[int, msgspec.msgpack.Ext]] = {
-    number: msgspec.msgpack.Ext(1, bytes([number])) for number in TAGS
-}
+MARKS: Final[dict[int, msgspec.msgpack.Ext]] = {number: msgspec.msgpack.Ext(1, bytes([number])) for number in TAGS}

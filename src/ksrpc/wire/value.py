@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final
 
-from ksrpc.errors import DecodeError, EncodeError, KsrpcError
+from ksrpc.errors import DecodeError, KsrpcError
 from ksrpc.wire import array, collection, encoder, moment, plain, record  # noqa: F401  # they register their types
 from ksrpc.wire.assembly import Assembly, check_pad
 from ksrpc.wire.codec import encode_plain
@@ -30,9 +30,7 @@ _PREFIX_BYTES: Final = SINGLE.size
 _TAG_BYTE: Final = b"\xd4"
 
 
-def pack(
-    value: Any, *, root: str = "result", features: Collection[str] = FEATURES, codec: str = "none"
-) -> Message:
+def pack(value: Any, *, root: str = "result", features: Collection[str] = FEATURES, codec: str = "none") -> Message:
     """Encode a value.
 
     Args:

@@ -8,11 +8,12 @@ Source: docs/spec/wire.md "Times".
 from __future__ import annotations
 
 import re
-from datetime import timedelta, timezone, tzinfo
+from datetime import UTC, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from ksrpc.errors import DecodeError, MissingExtraError
+from ksrpc.errors import DecodeError
 from ksrpc.wire import tag
 from ksrpc.wire.decoder import Decoder
 from ksrpc.wire.encoder import Encoder, register_base
@@ -31,7 +32,7 @@ def is_pytz(zone: tzinfo | None) -> bool:
 
 
 def _write_fixed(encoder: Encoder, zone: timezone) -> Any:
-    if zone is timezone.utc:
+    if zone is UTC:
         return [encoder.mark(tag.ZONE), "utc"]
     offset = zone.utcoffset(None)
     own = timezone(offset)
@@ -74,11 +75,12 @@ def _read_zone(decoder: Decoder, kind: Any, *parts: Any) -> tzinfo:
     reader = _KINDS.get(decoder.expect(kind, str))
     if reader is None:
         raise DecodeError("a time zone of unknown kind")
-    return reader(decoder, *parts)
+    zone: tzinfo = reader(decoder, *parts)
+    return zone
 
 
 def _read_utc(_decoder: Decoder) -> tzinfo:
-    return timezone.utc
+    return UTC
 
 
 def _read_fixed(decoder: Decoder, offset: Any, name: Any) -> tzinfo:
@@ -96,45 +98,51 @@ def _key(decoder: Decoder, key: Any) -> str:
 def _read_zoneinfo(decoder: Decoder, key: Any) -> tzinfo:
     name = _key(decoder, key)
     try:
-        return ZoneInfo(name)
+        return _load(name)
     except Exception as error:  # a directory, a missing file, a damaged file: each another class
         raise DecodeError("a time zone that is not known here") from error
 
 
+#: Reading a zone's file costs more than its name on the wire.
+_load: Final = lru_cache(maxsize=1024)(ZoneInfo)
+
+
 def _read_pytz(decoder: Decoder, key: Any) -> tzinfo:
+    pytz = _pytz()
+    if pytz is None:
+        return _read_zoneinfo(decoder, key)
     try:
-        return _pytz().timezone(_key(decoder, key))  # type: ignore[no-any-return]
+        return pytz.timezone(_key(decoder, key))  # type: ignore[no-any-return]
     except KeyError as error:  # UnknownTimeZoneError
         raise DecodeError("a time zone that is not known here") from error
 
 
 def _read_pytz_fixed(decoder: Decoder, minutes: Any) -> tzinfo:
-    return _pytz().FixedOffset(decoder.integer(minutes, -1439, 1439))  # type: ignore[no-any-return]
+    count, pytz = decoder.integer(minutes, -1439, 1439), _pytz()
+    return timezone(timedelta(minutes=count)) if pytz is None else pytz.FixedOffset(count)
 
 
 def _read_dateutil(decoder: Decoder, key: Any) -> tzinfo:
     name = _key(decoder, key)
     if not decoder.table.trusted:
         raise DecodeError(f"a dateutil time zone is not accepted in {decoder.table.name}")
-    zone = _dateutil(name)
-    if zone is None:
-        raise DecodeError("a time zone that is not known here")
-    return zone
+    return _dateutil(name) or _read_zoneinfo(decoder, name)
 
 
 def _pytz() -> Any:
+    """Return the library; None where it is not installed: a zone of zoneinfo with the same name takes its place."""
     try:
-        import pytz  # type: ignore[import-untyped, unused-ignore]  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingExtraError("pytz is not installed: pip install pytz") from error
+        import pytz  # type: ignore[import-untyped]  # noqa: PLC0415
+    except ImportError:
+        return None
     return pytz
 
 
 def _dateutil(key: str) -> tzinfo | None:
     try:
-        from dateutil import tz  # type: ignore[import-untyped, unused-ignore]  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingExtraError("dateutil is not installed: pip install python-dateutil") from error
+        from dateutil import tz  # type: ignore[import-untyped]  # noqa: PLC0415
+    except ImportError:
+        return None
     found: tzinfo | None = tz.UTC if key == "UTC" else tz.gettz(key)
     return found
 

@@ -9,7 +9,7 @@ import time
 from functools import partial
 from typing import cast
 
-from ksrpc.errors import KsrpcError, ProtocolError
+from ksrpc.errors import KsrpcError, ProtocolError, TooLargeError
 from ksrpc.limits import HANDOVER_BYTES
 from ksrpc.protocol import Callee, Framer, pack_length
 from ksrpc.protocol.event import BodyCame, Called, CancelCame, Described, Event
@@ -154,6 +154,9 @@ class ConcurrentWorker(asyncio.Protocol):
             return
         grant = self._grants.pop(call, None)
         if grant is None or grant.done():
-            os.close(fd)
+            if fd is not None:
+                os.close(fd)
+        elif fd is None:
+            grant.set_exception(TooLargeError("the result is larger than the gateway takes"))
         else:
             grant.set_result(fd)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 
-from ksrpc.errors import KsrpcError
+from ksrpc.errors import KsrpcError, TooLargeError
 from ksrpc.limits import HANDOVER_BYTES
 from ksrpc.protocol.event import BodyCame, Called, CancelCame, Described, Event
 from ksrpc.transport.descriptor import receive_descriptor, write_descriptor
@@ -67,6 +67,8 @@ class SerialWorker:
         self._pair.flush()
         try:
             _, fd = receive_descriptor(self._channel)
+            if fd is None:
+                raise TooLargeError("the result is larger than the gateway takes")
             try:
                 write_descriptor(fd, message.segments)
             finally:

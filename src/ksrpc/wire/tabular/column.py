@@ -17,7 +17,7 @@ from ksrpc.wire.objects import read_objects, write_objects
 from ksrpc.wire.registry import Refusal
 from ksrpc.wire.tabular.library import UNITS, pd
 
-__all__ = ["check_range", "expect_index", "read_column", "write_column"]
+__all__ = ["expect_index", "read_column", "unfold", "write_column"]
 
 
 def write_column(encoder: Encoder, holder: Any) -> Any:
@@ -43,6 +43,8 @@ def read_column(decoder: Decoder, node: Any, *, ndim: int = 1) -> Any:
             raise DecodeError("a column of a kind that pandas does not hold")
         if node.dtype.kind in "mM" and np.datetime_data(node.dtype) not in _PANDAS_UNITS:
             raise DecodeError("a column of a unit that pandas does not hold")
+        if not decoder.claim(node):
+            raise DecodeError("memory that stands in two columns")
         return node
     if not isinstance(node, pd.api.extensions.ExtensionArray):
         raise DecodeError("a column of the wrong type")
@@ -59,8 +61,10 @@ def expect_index(node: Any) -> Any:
     return node
 
 
-def check_range(decoder: Decoder, index: Any) -> Any:
-    """Refuse a RangeIndex that costs nothing on the wire and much memory where its values are needed."""
-    if isinstance(index, pd.RangeIndex) and len(index) > decoder.table.limits.range_level:
+def unfold(decoder: Decoder, index: Any) -> Any:
+    """Count an Index whose values are needed: one that is a range, or came before, cost nothing on the wire."""
+    if isinstance(expect_index(index), pd.RangeIndex) and len(index) > decoder.table.limits.range_level:
         raise TooLargeError(f"a RangeIndex of {len(index)} items where its values are needed")
+    if not decoder.claim(index) or isinstance(index, pd.RangeIndex):
+        decoder.spend(len(index))
     return index

@@ -22,7 +22,7 @@ from ksrpc.wire.moment import expect_zone
 from ksrpc.wire.objects import read_texts, write_texts
 from ksrpc.wire.registry import READERS, Refusal
 from ksrpc.wire.tabular import arrow
-from ksrpc.wire.tabular.column import check_range, expect_index, read_column
+from ksrpc.wire.tabular.column import read_column, unfold
 from ksrpc.wire.tabular.library import pd
 
 __all__ = ["MASKED", "make_text_dtype", "period_dtype", "period_text", "tell_text_dtype"]
@@ -32,7 +32,11 @@ _CLOSED: Final = frozenset({"left", "right", "both", "neither"})
 
 #: Name of a nullable dtype → its array class and the type of its values.
 MASKED: Final = {
-    **{f"{p}{b}": (pd.arrays.IntegerArray, np.dtype(f"{p}{b}".lower())) for p in ("Int", "UInt") for b in (8, 16, 32, 64)},
+    **{
+        f"{p}{b}": (pd.arrays.IntegerArray, np.dtype(f"{p}{b}".lower()))
+        for p in ("Int", "UInt")
+        for b in (8, 16, 32, 64)
+    },
     "Float32": (pd.arrays.FloatingArray, np.dtype("f4")),
     "Float64": (pd.arrays.FloatingArray, np.dtype("f8")),
     "boolean": (pd.arrays.BooleanArray, np.dtype("?")),
@@ -43,7 +47,7 @@ def _write(encoder: Encoder, array: Any) -> Any:
     writer = _WRITERS.get(type(array.dtype)) or (_write_masked if str(array.dtype) in MASKED else None)
     if isinstance(array.dtype, np.dtype) and type(array) in (pd.arrays.DatetimeArray, pd.arrays.TimedeltaArray):
         writer = _write_naive
-    if writer is None or not type(array).__module__.startswith("pandas."):
+    if writer is None or type(array).__module__.partition(".")[0] != "pandas":
         raise Refusal(f"a pandas array of {array.dtype} cannot travel yet: convert it with astype() first")
     return [encoder.mark(tag.EXTENSION), *writer(encoder, array)]
 
@@ -158,7 +162,7 @@ def _read_period(decoder: Decoder, text: Any, node: Any) -> Any:
 
 
 def _read_categorical(decoder: Decoder, categories: Any, codes: Any, ordered: Any) -> Any:
-    index = check_range(decoder, expect_index(categories))
+    index = unfold(decoder, categories)
     dtype = pd.CategoricalDtype(index, ordered=decoder.expect(ordered, bool))
     return pd.Categorical.from_codes(_values(decoder, codes, "i"), dtype=dtype)
 
@@ -166,7 +170,7 @@ def _read_categorical(decoder: Decoder, categories: Any, codes: Any, ordered: An
 def _read_interval(decoder: Decoder, left: Any, right: Any, closed: Any) -> Any:
     if closed not in _CLOSED:
         raise DecodeError("an interval that is closed nowhere known")
-    sides = [check_range(decoder, expect_index(side)) for side in (left, right)]
+    sides = [unfold(decoder, side) for side in (left, right)]
     return pd.arrays.IntervalArray.from_arrays(*sides, closed=closed)
 
 
@@ -207,6 +211,7 @@ def _read_utf8(decoder: Decoder, storage: Any, missing: Any, count: Any, *parts:
         if bitmap is not None and len(memoryview(bitmap)) != (size + 7) // 8:
             raise DecodeError("a bitmap that does not fit its array")
         return arrow.join_texts(dtype, size, (offsets, text, bitmap))
+    decoder.spend(size)
     valid = _read_valid(decoder, bitmap_node, size)
     ends = offsets.tolist()
     items = [

@@ -18,7 +18,7 @@ from ksrpc.wire.array import write_plain_array
 from ksrpc.wire.decoder import Decoder
 from ksrpc.wire.encoder import Encoder
 from ksrpc.wire.registry import READERS, WRITERS, Refusal
-from ksrpc.wire.tabular.column import expect_index, read_column, write_column
+from ksrpc.wire.tabular.column import expect_index, read_column, unfold, write_column
 from ksrpc.wire.tabular.library import create_frame_of_blocks, pd
 from ksrpc.wire.tabular.series import read_tail, write_tail
 
@@ -81,6 +81,7 @@ def _read(decoder: Decoder, index: Any, columns: Any, parts: Any, attrs: Any, du
     rows, width = len(expect_index(index)), len(expect_index(columns))
     if width > _COLUMNS:
         raise TooLargeError(f"a DataFrame of {width} columns")
+    unfold(decoder, columns)
     blocks = [_read_block(decoder, part, rows, width) for part in decoder.expect(parts, list)]
     _check_places(blocks, width)
     make = _make_whole if create_frame_of_blocks is not None else _make_parts

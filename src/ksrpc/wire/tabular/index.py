@@ -15,9 +15,9 @@ from ksrpc.wire.array import write_plain_array
 from ksrpc.wire.decoder import Decoder
 from ksrpc.wire.encoder import Encoder
 from ksrpc.wire.registry import READERS, WRITERS, Refusal
-from ksrpc.wire.tabular.column import check_range, expect_index, read_column, write_column
+from ksrpc.wire.tabular.column import read_column, unfold, write_column
 from ksrpc.wire.tabular.library import pd
-from ksrpc.wire.tabular.offset import expect_offset
+from ksrpc.wire.tabular.offset import expect_offset, step_cost
 
 __all__: list[str] = []
 
@@ -66,7 +66,8 @@ def _read(decoder: Decoder, node: Any, name: Any, freq: Any) -> Any:
         cls = pd.DatetimeIndex if kind == "M" else pd.TimedeltaIndex
         index = cls(data, copy=False, name=name)
         if freq is not None:
-            index.freq = expect_offset(freq)
+            decoder.spend(len(index) * step_cost(expect_offset(freq)))
+            index.freq = freq
         return decoder.add(index)
     if freq is not None:
         raise DecodeError("an index that cannot have a frequency")
@@ -82,15 +83,13 @@ def _read_multi(decoder: Decoder, levels: Any, codes: Any, names: Any, sortorder
     if len(decoder.expect(levels, list)) > _LEVELS:
         raise TooLargeError(f"a MultiIndex of {len(levels)} levels")
     for level in levels:
-        check_range(decoder, expect_index(level))
+        unfold(decoder, level)
     for code in decoder.expect(codes, list):
-        if decoder.expect(code, np.ndarray).ndim != 1 or code.dtype.kind != "i":
+        if read_column(decoder, decoder.expect(code, np.ndarray)).dtype.kind != "i":
             raise DecodeError("a MultiIndex whose codes cannot be")
     order = None if sortorder is None else decoder.integer(sortorder, 0, _LEVELS)
     labels = decoder.expect(names, list)
-    return decoder.add(
-        pd.MultiIndex(levels=levels, codes=codes, names=labels, sortorder=order, verify_integrity=True)
-    )
+    return decoder.add(pd.MultiIndex(levels=levels, codes=codes, names=labels, sortorder=order, verify_integrity=True))
 
 
 _WRITERS: dict[type, Any] = {pd.RangeIndex: _write_range, pd.MultiIndex: _write_multi}

@@ -18,6 +18,4 @@ except ImportError as error:
 UNITS: Final = frozenset({"s", "ms", "us", "ns"})
 
 #: pandas 3: a frame around existing memory, without a copy and without checks. None before.
-create_frame_of_blocks: Final[Any] = getattr(
-    getattr(pd.api, "internals", None), "create_dataframe_from_blocks", None
-)
+create_frame_of_blocks: Final[Any] = getattr(getattr(pd.api, "internals", None), "create_dataframe_from_blocks", None)

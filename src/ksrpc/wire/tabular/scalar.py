@@ -16,7 +16,7 @@ from ksrpc.wire.dtype import describe_dtype, resolve_dtype
 from ksrpc.wire.encoder import Encoder, register_base
 from ksrpc.wire.moment import expect_zone
 from ksrpc.wire.registry import READERS, WRITERS, Refusal
-from ksrpc.wire.tabular.column import check_range, expect_index
+from ksrpc.wire.tabular.column import unfold
 from ksrpc.wire.tabular.extension import MASKED, make_text_dtype, period_dtype, period_text, tell_text_dtype
 from ksrpc.wire.tabular.library import UNITS, pd
 
@@ -63,12 +63,12 @@ def _write_dtype(encoder: Encoder, dtype: Any) -> Any:
         return [mark, "interval", describe_dtype(dtype.subtype), dtype.closed]
     if type(dtype) is pd.StringDtype:
         return [mark, "str", *tell_text_dtype(dtype)]
-    if str(dtype) in MASKED and type(dtype).__module__.startswith("pandas."):
+    if str(dtype) in MASKED and type(dtype).__module__.partition(".")[0] == "pandas":
         return [mark, "mask", str(dtype)]
     raise Refusal(f"the data type {dtype} cannot travel")
 
 
-def _time(decoder: Decoder, value: Any, unit: Any) -> tuple[int, str]:
+def _time(decoder: Decoder, value: Any, unit: Any) -> tuple[int, Any]:
     if unit not in UNITS:
         raise DecodeError("a time of a unit that pandas does not hold")
     return decoder.integer(value, 1 - _I8, _I8 - 1), str(unit)
@@ -107,7 +107,7 @@ def _read_dtype(decoder: Decoder, kind: Any, *parts: Any) -> Any:
 
 
 def _read_category(decoder: Decoder, categories: Any, ordered: Any) -> Any:
-    index = None if categories is None else check_range(decoder, expect_index(categories))
+    index = None if categories is None else unfold(decoder, categories)
     return pd.CategoricalDtype(index, ordered=None if ordered is None else decoder.expect(ordered, bool))
 
 

@@ -1,0 +1,104 @@
+"""Tables of pandas as names and plain columns, for the views.
+
+Source: docs/spec/wire.md "Views".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ksrpc.errors import EncodeError
+from ksrpc.wire.simple import Options, encode_json, simplify
+from ksrpc.wire.tabular.library import pd
+
+__all__ = ["simplify_pandas", "split", "take_columns"]
+
+
+def take_columns(table: Any, options: Options) -> tuple[list[str], list[list[Any]]]:
+    """Return names and columns of a Series or DataFrame; an index that says something comes first."""
+    frame = _frame(table)
+    names, columns = _index_columns(frame.index, options)
+    for position in range(frame.shape[1]):
+        names.append(_label(frame.columns[position], options))
+        columns.append(_column(frame.iloc[:, position], options))
+    return _unique(names), columns
+
+
+def split(table: Any, options: Options) -> dict[str, Any]:
+    """Return the parts that `orient=split` shows: columns, index, data."""
+    frame = _frame(table)
+    columns = [_column(frame.iloc[:, position], options) for position in range(frame.shape[1])]
+    rows = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(len(frame))]
+    labels = [_label(label, options) for label in frame.columns]
+    return {"columns": labels, "index": simplify_pandas(frame.index, options), "data": rows}
+
+
+def simplify_pandas(value: Any, options: Options) -> Any:
+    """Return the plain form of any other value of pandas."""
+    if isinstance(value, pd.DataFrame | pd.Series):
+        names, columns = take_columns(value, options)
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    if isinstance(value, pd.MultiIndex):
+        return simplify(value.tolist(), options)
+    if isinstance(value, pd.Index | pd.api.extensions.ExtensionArray):
+        return _column(pd.Series(value), options)
+    if value is pd.NaT or value is pd.NA:
+        return None
+    if isinstance(value, pd.Period | pd.Interval | pd.api.extensions.ExtensionDtype):
+        return str(value)
+    if isinstance(value, pd.tseries.offsets.BaseOffset):
+        return value.freqstr
+    raise EncodeError(f"{type(value).__module__}.{type(value).__qualname__} has no plain form")
+
+
+def _frame(table: Any) -> Any:
+    if isinstance(table, pd.Series):
+        return table.to_frame("value" if table.name is None else table.name)
+    return table
+
+
+def _index_columns(index: Any, options: Options) -> tuple[list[str], list[list[Any]]]:
+    if isinstance(index, pd.RangeIndex) and index.name is None and (index.start, index.step) == (0, 1):
+        return [], []
+    parts = [index.get_level_values(level) for level in range(index.nlevels)]
+    single = "index" if index.nlevels == 1 else None
+    names = [
+        (single or f"level_{level}") if part.name is None else _label(part.name, options)
+        for level, part in enumerate(parts)
+    ]
+    return names, [_column(pd.Series(part), options) for part in parts]
+
+
+def _column(series: Any, options: Options) -> list[Any]:
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biufc":
+        listed: list[Any] = simplify(series.to_numpy(), options)
+        return listed
+    return [_item(item, options) for item in series.astype(object).tolist()]
+
+
+def _item(item: Any, options: Options) -> Any:
+    return None if item is pd.NaT or item is pd.NA else simplify(item, options)
+
+
+def _label(label: Any, options: Options) -> str:
+    plain = simplify(label, options)
+    return plain if isinstance(plain, str) else encode_json(plain).decode()
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Number repeated names, so that no column hides another: a, a.1, a.2."""
+    seen: dict[str, int] = {}
+    taken = set(names)
+    made = []
+    for name in names:
+        fresh = name
+        while fresh in seen:
+            seen[name] += 1
+            fresh = f"{name}.{seen[name]}"
+            if fresh in taken:
+                continue
+        seen.setdefault(fresh, 0)
+        made.append(fresh)
+    return made

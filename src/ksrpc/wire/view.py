@@ -1,0 +1,211 @@
+"""Values for those who do not read the wire format: JSON, CSV, NDJSON, text. One way, lossy, never read back.
+
+Rules: NaN and infinities are null, Decimals are texts, times are ISO 8601, bytes are base64, tuples and sets are
+lists; what looks like a number but is text ("000001") stays text.
+
+Source: docs/spec/wire.md "Views".
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from ksrpc.errors import DecodeError, EncodeError, NotAcceptableError, TooLargeError
+from ksrpc.limits import REQUEST
+from ksrpc.wire.codec import encode_plain
+from ksrpc.wire.decoder import distinct
+from ksrpc.wire.simple import Options, encode_json, simplify
+
+__all__ = ["available", "read_json", "render"]
+
+JSON: Final = "application/json"
+CSV: Final = "text/csv"
+NDJSON: Final = "application/x-ndjson"
+TEXT: Final = "text/plain"
+
+_ORIENTS: Final = ("records", "split", "columns")
+_NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Be a table as texts and plain values: names of the columns, and the columns."""
+
+    names: list[str]
+    columns: list[list[Any]]
+
+
+def render(value: Any, *, media_type: str, options: Mapping[str, str] = _NO_OPTIONS) -> bytes:
+    """Show a value.
+
+    Args:
+        value: Any result.
+        media_type: One of `available(value)`.
+        options: `orient` (tables in JSON: "records", "split" or "columns"), `nan` ("null" or "str"), `int64` ("number"
+            or "str": what integers beyond 2**53 become).
+
+    Raises:
+        NotAcceptableError: The value has no such view, or an option is unknown; the text says what there is.
+    """
+    writer = _WRITERS.get(media_type)
+    if writer is None or media_type not in available(value):
+        raise NotAcceptableError(f"no {media_type} of this result; there is {', '.join(available(value))}")
+    told = _options(options)
+    try:
+        return writer(value, told)
+    except EncodeError as error:
+        raise NotAcceptableError(f"no {media_type} of this result: {error}") from error
+
+
+def available(value: Any) -> tuple[str, ...]:
+    """Return the media types that a value can be shown as; it may still hold a part that cannot."""
+    if _is_table(value):
+        return (JSON, CSV, NDJSON)
+    if isinstance(value, list | tuple | set | frozenset):
+        return (JSON, NDJSON)
+    if isinstance(value, dict):
+        return (JSON,)
+    return (JSON, TEXT)
+
+
+def read_json(data: bytes | bytearray | memoryview) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Read the arguments of a call from the body of a caller without this format: `{"args": [...], "kwargs": {...}}`.
+
+    Both parts may be missing; `kwargs` may be `[]` or null (PHP, R), a scalar `args` is one argument (MATLAB).
+
+    Raises:
+        DecodeError: Anything else.
+        TooLargeError: The body is over the limit.
+    """
+    body = bytes(data)
+    if len(body) > REQUEST.head_bytes:
+        raise TooLargeError(f"a JSON body of {len(body)} bytes, the limit is {REQUEST.head_bytes}")
+    if not body.strip():
+        return (), {}
+    try:
+        told = json.loads(body, object_pairs_hook=distinct, parse_constant=_refuse_constant)
+        encode_plain(told)  # refuses lone surrogates and integers over 64 bits, as the binary form does
+    except (ValueError, RecursionError, OverflowError) as error:
+        raise DecodeError('the body is not JSON of the form {"args": [...], "kwargs": {...}}') from error
+    if type(told) is not dict or not {"args", "kwargs"}.issuperset(told):
+        raise DecodeError('the body is not JSON of the form {"args": [...], "kwargs": {...}}')
+    return _read_args(told.get("args")), _read_kwargs(told.get("kwargs"))
+
+
+def _read_args(args: Any) -> tuple[Any, ...]:
+    if args is None:
+        return ()
+    if type(args) is dict:
+        raise DecodeError('"args" is a list; named arguments go into "kwargs"')
+    return tuple(args) if type(args) is list else (args,)
+
+
+def _read_kwargs(kwargs: Any) -> dict[str, Any]:
+    if kwargs is None or kwargs == []:
+        return {}
+    if type(kwargs) is not dict:
+        raise DecodeError('"kwargs" is a map of names to values')
+    return kwargs
+
+
+def _refuse_constant(name: str) -> Any:
+    raise DecodeError(f"{name} is not JSON")
+
+
+def _options(options: Mapping[str, str]) -> Options:
+    allowed = {"orient": _ORIENTS, "nan": ("null", "str"), "int64": ("number", "str")}
+    for name, value in options.items():
+        if value not in allowed.get(name, ()):
+            raise NotAcceptableError(f"no option {name}={value}: there are {allowed}")
+    return Options(
+        orient=options.get("orient", "records"),
+        nan_text=options.get("nan") == "str",
+        int64_text=options.get("int64") == "str",
+    )
+
+
+def _is_table(value: Any) -> bool:
+    if _is_pandas_table(value):
+        return True
+    if type(value).__name__ == "ndarray":
+        return value.ndim in (1, 2) and value.dtype.names is None
+    return isinstance(value, list) and bool(value) and all(type(row) is dict for row in value)
+
+
+def _is_pandas_table(value: Any) -> bool:
+    kind = type(value)
+    return kind.__module__.partition(".")[0] == "pandas" and kind.__name__ in ("DataFrame", "Series")
+
+
+def _rows(value: Any, options: Options) -> Rows:
+    if _is_pandas_table(value):
+        from ksrpc.wire.tabular.rows import take_columns  # noqa: PLC0415  # only where pandas is already in use
+
+        return Rows(*take_columns(value, options))
+    if isinstance(value, list):
+        names = list(dict.fromkeys(name for row in value for name in row))
+        columns = [[simplify(row.get(name), options) for row in value] for name in names]
+        return Rows([str(simplify(name, options)) for name in names], columns)
+    grid = simplify(value if value.ndim == 2 else value.reshape(-1, 1), options)
+    width = value.shape[1] if value.ndim == 2 else 1
+    return Rows([str(number) for number in range(width)], [[row[at] for row in grid] for at in range(width)])
+
+
+def _records(table: Rows) -> Iterable[dict[str, Any]]:
+    return (dict(zip(table.names, row, strict=True)) for row in zip(*table.columns, strict=True))
+
+
+def _write_json(value: Any, options: Options) -> bytes:
+    if not _is_pandas_table(value):
+        return encode_json(simplify(value, options))
+    if options.orient == "split":
+        from ksrpc.wire.tabular.rows import split  # noqa: PLC0415  # only where pandas is already in use
+
+        return encode_json(split(value, options))
+    table = _rows(value, options)
+    if options.orient == "columns":
+        return encode_json(dict(zip(table.names, table.columns, strict=True)))
+    return encode_json(list(_records(table)))
+
+
+def _write_csv(value: Any, options: Options) -> bytes:
+    table = _rows(value, options)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.names)
+    writer.writerows(zip(*(_cells(column) for column in table.columns), strict=True))
+    return text.getvalue().encode("utf-8", "replace")
+
+
+def _cells(column: Sequence[Any]) -> list[Any]:
+    return [_cell(item) for item in column]
+
+
+def _cell(item: Any) -> Any:
+    if item is None or type(item) in (str, int, float):
+        return item
+    return encode_json(item).decode()
+
+
+def _write_ndjson(value: Any, options: Options) -> bytes:
+    if _is_pandas_table(value):
+        items: Iterable[Any] = _records(_rows(value, options))
+    else:
+        items = simplify(value, options)
+    return b"".join(encode_json(item) + b"\n" for item in items)
+
+
+def _write_text(value: Any, options: Options) -> bytes:
+    plain = simplify(value, options)
+    if isinstance(plain, str):
+        return plain.encode("utf-8", "replace")
+    return b"" if plain is None else encode_json(plain)
+
+
+_WRITERS: Final = {JSON: _write_json, CSV: _write_csv, NDJSON: _write_ndjson, TEXT: _write_text}

@@ -1,0 +1,109 @@
+"""The shipped lists are sound, and a damaged one is an error."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import pytest
+
+from ksrpc.errors import ConfigError, RefusedError
+from ksrpc.expose import Resolver, load_presets
+from ksrpc.expose.bound import BOUNDS
+from ksrpc.expose.parameter import class_check
+from ksrpc.expose.preset import Preset, parse_preset
+from ksrpc.model import Rules
+
+#: Listed for other versions of Python, numpy or pandas than the one that runs.
+VERSION_DEPENDENT = """
+math.cbrt math.exp2 math.fma math.sumprod os.path.splitroot operator.is_ datetime.UTC numpy.acos numpy.asin numpy.atan
+numpy.atan2 numpy.pow numpy.concat numpy.permute_dims numpy.linalg.matrix_norm numpy.linalg.svdvals
+numpy.linalg.vector_norm numpy.linalg.trace
+""".split()
+
+
+@pytest.mark.parametrize("preset", load_presets().values(), ids=lambda preset: preset.root)
+def test_every_listed_name_resolves(preset: Preset) -> None:
+    """An entry that does not resolve on the installed version is an error here, not silence."""
+    resolver = Resolver(Rules(allow=(preset.root,)))
+    lost = []
+    for path in sorted(preset.paths):
+        try:
+            resolver.resolve(path)
+        except RefusedError as error:
+            lost.append((path, str(error)))
+    assert [item for item in lost if item[0] not in VERSION_DEPENDENT] == []
+
+
+@pytest.mark.parametrize("preset", load_presets().values(), ids=lambda preset: preset.root)
+def test_every_class_and_bound_exists(preset: Preset) -> None:
+    """Every text in a list means something, and every group has its reason."""
+    for entry in preset.names.values():
+        assert len(entry.reason) > 8
+        assert all(callable(class_check(kind)) for kind in entry.parameters.values())
+        assert set(entry.bounds) <= set(BOUNDS)
+
+
+def test_lists_are_as_long_as_everyday_work_needs() -> None:
+    """The counts that are promised."""
+    counts = {root: len(preset.names) for root, preset in load_presets().items()}
+    assert counts["numpy"] >= 200
+    assert counts["pandas"] >= 80
+    assert counts["math"] >= 50
+
+
+DANGEROUS = """
+numpy.load numpy.save numpy.savez numpy.loadtxt numpy.genfromtxt numpy.fromfile numpy.memmap numpy.frombuffer numpy.ndarray
+numpy.empty numpy.vectorize numpy.frompyfunc numpy.seterr numpy.random.seed numpy.random.set_state numpy.add.at
+numpy.ctypeslib numpy.f2py numpy.testing numpy.lib numpy.void numpy.einsum numpy.apply_along_axis
+pandas.read_pickle pandas.read_csv pandas.read_sql pandas.eval pandas.HDFStore pandas.ExcelFile pandas.set_option
+pandas.DataFrame.eval pandas.DataFrame.query pandas.DataFrame.pipe pandas.DataFrame.apply pandas.DataFrame.agg
+pandas.DataFrame.to_pickle pandas.DataFrame.to_csv pandas.DataFrame.to_sql pandas.DataFrame.transform pandas.DataFrame.map
+pandas.Series.apply pandas.Series.map pandas.Series.agg pandas.io pandas.core pandas.api pandas.plotting
+math.factorial math.comb math.perm math.prod os.system os.path.exists os.path.expanduser os.path.expandvars
+os.path.realpath os.path.abspath os.path.relpath json.load json.dump json.JSONDecoder operator.pow operator.lshift
+operator.attrgetter operator.itemgetter operator.methodcaller operator.call bisect.insort statistics.NormalDist
+""".split()
+
+
+@pytest.mark.parametrize("path", DANGEROUS)
+def test_dangerous_names_are_in_no_list(path: str) -> None:
+    """Left out on purpose."""
+    listed = {name for preset in load_presets().values() for name in preset.paths}
+    assert path not in listed
+    assert not any(name.startswith(f"{path}.") for name in listed if path not in ("os", "numpy.ndarray"))
+
+
+GOOD = """
+root = "r"
+kind = "toolkit"
+version = 1
+[modules]
+r = []
+[[group]]
+at = "r"
+reason = "because it is"
+names = "a b"
+"""
+
+
+def test_parse() -> None:
+    """A small list becomes a preset."""
+    preset = parse_preset(tomllib.loads(GOOD), "r.toml")
+    assert preset.paths == {"r", "r.a", "r.b"}
+    assert preset.modules["r"] == ("r",)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"surprise": 1}, "unknown key 'surprise'"),
+        ({"group": [{"at": "r", "reason": "x", "names": "a", "bound": []}]}, "unknown key 'bound'"),
+        ({"group": [{"at": "r", "reason": "x", "names": "a a"}]}, "listed twice"),
+        ({"group": [{"at": "r", "names": "a"}]}, "'reason' is missing"),
+    ],
+)
+def test_damage_is_an_error(change: dict[str, Any], text: str) -> None:
+    """Unknown, missing and double keys."""
+    with pytest.raises(ConfigError, match=text):
+        parse_preset({**tomllib.loads(GOOD), **change}, "r.toml")
