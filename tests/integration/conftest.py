@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ import ksrpc
 from ksrpc.connections.base import Connection
 from ksrpc.connections.http import HttpxConnection
 from ksrpc.connections.websocket import WebSocketConnection
+from ksrpc.errors import AuthError
 from tests.helpers.server import GatewayProcess
 
 LIBRARIES = """
@@ -51,3 +53,47 @@ def connection(libraries: GatewayProcess, transport: str) -> Iterator[Connection
 def remote(connection: Connection) -> ksrpc.RemoteGateway:
     """Call the libraries by dotted path: `remote.call("math.pow", 2, 3)`."""
     return ksrpc.RemoteGateway(connection)
+
+
+GUARDED = """
+[server]
+port = 0
+[call]
+enabled = true
+timeout_s = 20
+[access]
+allow = ["demo", "math", "numpy"]
+[user.narrow]
+allow = ["math.pow"]
+"""
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """Share one gateway that asks for tokens."""
+    with GatewayProcess(tmp_path_factory.mktemp("guarded"), GUARDED) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def token(guarded: GatewayProcess) -> str:
+    """Make a token for `guarded`; the server follows within two seconds."""
+    return usable(guarded, guarded.create_token("zhang"))
+
+
+def usable(gateway: GatewayProcess, made: str, *, within_s: float = 2.0) -> str:
+    """Wait until a running gateway knows a new token.
+
+    Raises:
+        AuthError: It did not learn of it in time.
+    """
+    end = time.monotonic() + within_s
+    with HttpxConnection(gateway.url, token=made) as there:
+        while True:
+            try:
+                there.describe("math.pow")
+            except AuthError:
+                if time.monotonic() > end:
+                    raise
+                continue
+            return made

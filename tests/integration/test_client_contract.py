@@ -213,8 +213,12 @@ def test_a_fork_in_the_middle_of_calls_leaves_no_lock_held(own: Connection) -> N
         for number in range(10):
             pid = os.fork()
             if pid == 0:
-                signal.alarm(20)
-                os._exit(0 if demo.echo(number) == number else 1)
+                code = 1
+                try:
+                    signal.alarm(20)
+                    code = 0 if demo.echo(number) == number else 1
+                finally:
+                    os._exit(code)
             codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
         over.set()
         assert all(caller.result() for caller in callers)

@@ -7,7 +7,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -73,13 +73,13 @@ def _anchor(config: Config, folder: Path) -> Config:
 
 
 def _explain(path: Path, text: str, error: Any) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
     location = tuple(str(part) for part in error["loc"])
     key = ".".join(location)
-    line = _find_line(text, location)
+    line = _find_line(text, location or _split(message.partition(" ")[0].rstrip(":")))
     where = f"{path}:{line}" if line else str(path)
     if error["type"] == "extra_forbidden":
         return f"{where}: unknown key {key}{_suggest(location)}"
-    message = str(error["msg"]).removeprefix("Value error, ")
     return f"{where}: {key}: {message}" if key else f"{where}: {message}"
 
 
@@ -87,24 +87,38 @@ def _suggest(location: tuple[str, ...]) -> str:
     model: type[BaseModel] = Config
     for part in location[:-1]:
         annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
+        for kind in (annotation, *get_args(annotation)):  # a section, or a dict of sections by name
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                model = kind
     close = difflib.get_close_matches(location[-1], list(model.model_fields), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
 def _find_line(text: str, location: tuple[str, ...]) -> int:
     """Find the line on which a key stands, by its table and name; 0 if it is not written out."""
-    table: list[str] = []
-    parts = list(location)
+    if not location:
+        return 0
+    table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
-        if header:
-            table = header.group(1).replace('"', "").split(".")
-            if table == parts:
+        if header := re.match(r"\s*\[+(.+?)\]+\s*(#.*)?$", line):
+            table = _split(header.group(1))
+            if table[: len(location)] == location:
                 return number
-            continue
-        key = re.match(r"""\s*["']?([\w.-]+)["']?\s*=""", line)
-        if key and parts[: len(table) + 1] == [*table, key.group(1)]:
-            return number
+        elif (key := re.match(r"\s*([^=#]+?)\s*=", line)) and (names := _split(key.group(1))):
+            path = table + names
+            if path[: len(location)] == location[: len(path)]:
+                return number
     return 0
+
+
+def _split(key: str) -> tuple[str, ...]:
+    """Take a dotted key apart as TOML does; empty if it is none."""
+    try:
+        node: Any = tomllib.loads(f"[{key}]")
+    except tomllib.TOMLDecodeError:
+        return ()
+    parts: list[str] = []
+    while node:
+        name, node = next(iter(node.items()))
+        parts.append(name)
+    return tuple(parts)

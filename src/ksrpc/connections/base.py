@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
+from ksrpc.errors import ConfigError
+
 Timeout: TypeAlias = float | tuple[float | None, float | None] | None
 
 
@@ -40,7 +42,7 @@ class Connection(ABC):
     def __init__(self, url: str, *, token: str | None = None, timeout: Timeout = None) -> None:
         self.url = url
         self.timeout = timeout
-        self._token = token or os.environ.get("KSRPC_TOKEN")
+        self._token = _check_token(token or os.environ.get("KSRPC_TOKEN"))
         self._lock = threading.Lock()
         _MADE.add(self)
 
@@ -90,3 +92,15 @@ def _unlock() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_unlock)
+
+
+def _check_token(token: str | None) -> str | None:
+    """Take a token without the white space that copying adds; the text of an error never shows it.
+
+    Raises:
+        ConfigError: It holds what no header may hold.
+    """
+    token = (token or "").strip()
+    if not all("!" <= char <= "~" for char in token):
+        raise ConfigError("the token holds characters that no token has")
+    return token or None

@@ -68,10 +68,10 @@ class WebSocketConnection(Connection):
 
     def _get_shell(self) -> WebSocketShell:
         shell = self._shell
-        if shell is not None and not shell.is_lost and self._pid == os.getpid():
+        if shell is not None and shell.is_usable and self._pid == os.getpid():
             return shell
         with self._lock:
-            if self._shell is None or self._shell.is_lost or self._pid != os.getpid():
+            if self._shell is None or not self._shell.is_usable or self._pid != os.getpid():
                 self._shell = WebSocketShell(self._url, token=self._token, connect_s=self._connect_s)
                 self._pid = os.getpid()
             return self._shell

@@ -125,7 +125,7 @@ def bound_fit(arguments: Arguments) -> None:
 def bound_numeric(arguments: Arguments) -> None:
     """Refuse tables of texts and objects where arithmetic would repeat a text or grow an integer."""
     for name, value in arguments.items():
-        if type(value).__module__ != "pandas":
+        if not type(value).__module__.startswith("pandas"):
             continue
         dtypes: Any = getattr(value, "dtypes", None)
         kinds = {dtype.kind for dtype in (dtypes if hasattr(dtypes, "__iter__") else [dtypes]) if dtype is not None}

@@ -1,7 +1,7 @@
 """Tell data from everything else by exact type, without running code of the value and without importing a library.
 
-A type is looked up by its own claim of module and name, and the claim is believed only if that module really holds
-that very type: `__module__` is writable, an identity is not.
+A type is looked up by its own claim of package and name, and the claim is believed only if the package really offers
+that very type under that name: `__module__` is writable, an identity is not.
 
 Source: docs/spec/policy.md "Data".
 """
@@ -36,6 +36,8 @@ _NAMES = {
     "pandas._libs.missing": "NAType",
 }
 _TABLE = {module: frozenset(names.split()) for module, names in _NAMES.items()}
+#: Root package → modules of the table below it; where a version of a library says that its class lives is all one.
+_HOMES = {root: [m for m in _TABLE if m.partition(".")[0] == root] for root in (m.partition(".")[0] for m in _TABLE)}
 _SERVER_PATH = re.compile(r"/[^/\s]|[A-Za-z]:[\\/]|\\\\|~[/\\]")
 _TYPE_DICT = type.__dict__["__dict__"]
 _TYPE_MRO = type.__dict__["__mro__"]
@@ -68,8 +70,9 @@ def is_data_type(cls: type) -> bool:
     if cls in _BUILTINS:
         return True
     module, name = class_module(cls), type.__dict__["__name__"].__get__(cls)
-    if name in _TABLE.get(module, ()):
-        return _module_dict(module).get(name) is cls
+    for home in _HOMES.get(module.partition(".")[0], ()):
+        if name in _TABLE[home] and _module_dict(home).get(name) is cls:
+            return True
     return module == "numpy.dtypes" and _module_dict("numpy").get("dtype") in class_mro(cls)
 
 

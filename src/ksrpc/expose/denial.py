@@ -64,7 +64,7 @@ class Denial:
         if id(core) in self._objects or any(map(self._is_denied_class, classes)):
             raise forbid("B14", f"{path} is blocked under another name")
         home = code_home(core) if is_function(core) else ""
-        if any(home == name or home.startswith(f"{name}.") for name in self._modules):
+        if any(home == name or home.startswith(f"{name}.") for name in tuple(self._modules)):
             raise forbid("B14", f"{path} is code of a blocked module")
 
     def _is_denied_class(self, value: Any) -> bool:

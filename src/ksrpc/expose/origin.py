@@ -100,19 +100,27 @@ class ImportDesk:
         if failed is not None:
             if time.monotonic() < failed[0]:
                 raise _refusal(failed[1])
-            del self._failed[name]
+            self._failed.pop(name, None)
         try:
             return self._import(name)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a library may raise SystemExit or a native panic while it is imported
-            text = "" if _is_absence(error, name) else _failure_text(name, error)
+            text = "" if self._is_absence(error, name) else _failure_text(name, error)
         self._remember(name, text)
         raise _refusal(text)
 
     def _import(self, name: str) -> ModuleType:
         source = self._sources.get(name)
         return importlib.import_module(name) if source is None else load_source(name, source)
+
+    def _is_absence(self, error: BaseException, name: str) -> bool:
+        """Tell whether the very module is missing, not something that it needs."""
+        if isinstance(error, FileNotFoundError):
+            source = self._sources.get(name)
+            return source is not None and error.filename == str(source.path)
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        return missing is not None and (name == missing or name.startswith(f"{missing}."))
 
     def _remember(self, name: str, text: str) -> None:
         if len(self._failed) >= _REMEMBER_ENTRIES:
@@ -122,14 +130,6 @@ class ImportDesk:
 
 def _refusal(text: str) -> RefusedError:
     return RefusedError(text) if text else NotFoundError()
-
-
-def _is_absence(error: BaseException, name: str) -> bool:
-    """Tell whether the very module is missing, not something that it needs."""
-    if isinstance(error, FileNotFoundError):
-        return True
-    missing = error.name if isinstance(error, ModuleNotFoundError) else None
-    return missing is not None and (name == missing or name.startswith(f"{missing}."))
 
 
 def _failure_text(name: str, error: BaseException) -> str:

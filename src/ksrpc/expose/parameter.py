@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from ksrpc.expose.datatype import is_data_type
+from ksrpc.expose.datatype import class_module, is_data_type
 from ksrpc.expose.rule import forbid
 from ksrpc.expose.shape import ELEMENTS, count_elements, shape_of
 
@@ -232,7 +232,7 @@ def _check_extent(name: str, item: Any, kind: type) -> None:
         is_wide = abs(item.stop - item.start) // abs(item.step) > _RANGE
     elif kind is Decimal:
         is_wide = item.is_finite() and abs(item.adjusted()) > _DECIMAL_DIGITS
-    elif kind.__module__ in {"numpy", "pandas"}:
+    elif class_module(kind).startswith(("numpy", "pandas")):
         is_wide = max(shape_of(item), default=0) > _AXIS or _holds_objects(item)
     else:
         return

@@ -195,6 +195,7 @@ def _is_public_name(part: str) -> bool:
         and part.isidentifier()
         and not part.startswith("_")
         and unicodedata.is_normalized("NFKC", part)
+        and not any(unicodedata.category(character) == "Cf" for character in part)
     )
 
 

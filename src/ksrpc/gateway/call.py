@@ -20,8 +20,8 @@ class Arguments:
     max_bytes: int = REQUEST.message_bytes
 
 
-def _ignore(kind: str, meta: dict[str, Any]) -> None:
-    pass
+def ignore(kind: str, meta: dict[str, Any]) -> None:
+    """Take what a call is told and show nobody."""
 
 
 @dataclass(slots=True)
@@ -31,6 +31,7 @@ class Call:
     Attributes:
         deadline: The time on the loop's clock at which the call is over.
         is_main: Whether it must run on the worker's main thread, one at a time (`async_remote=False`).
+        is_queued: Whether it had to wait for a process: then its caller is told when it begins.
         tell: Told "queued" with the position and "started", for whoever shows progress.
         descriptor: What the path leads to; set by the describe step.
     """
@@ -40,7 +41,8 @@ class Call:
     arguments: Arguments
     deadline: float
     is_main: bool = False
-    tell: Callable[[str, dict[str, Any]], None] = _ignore
+    is_queued: bool = False
+    tell: Callable[[str, dict[str, Any]], None] = ignore
     descriptor: Descriptor | None = None
 
 

@@ -52,27 +52,32 @@ class Child:
             BusyError: It did not come up.
         """
         loop = asyncio.get_running_loop()
+        scratch = _make_scratch()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         channel, their_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        scratch = _make_scratch()
         for sock in (ours, channel):
             sock.setblocking(False)
         try:
             process = _spawn(theirs, their_channel, scratch, shows_output=shows_output)
         except OSError as exc:
-            shutil.rmtree(scratch, ignore_errors=True)
+            ours.close()
+            channel.close()
+            _remove_scratch(scratch)
             raise BusyError(f"no worker process can be started: {exc.strerror}") from exc
         finally:
             theirs.close()
             their_channel.close()
         link = WorkerLink(channel)
         child = cls(process, link, scratch)
-        link.session.greet({"ksrpc": __version__, **boot})
-        await loop.create_unix_connection(lambda: link, sock=ours)
         try:
+            link.session.greet({"ksrpc": __version__, **boot})
+            await loop.create_unix_connection(lambda: link, sock=ours)
             await asyncio.wait_for(asyncio.shield(link.greeted), _START_S)
-        except (TimeoutError, KsrpcError) as exc:
+        except BaseException as exc:
+            child.kill("it did not start")
             await child.reap()
+            if not isinstance(exc, TimeoutError | KsrpcError):
+                raise
             raise BusyError("the worker process did not start; `ksrpc serve --worker-output` shows why") from exc
         return child
 

@@ -5,38 +5,61 @@ Source: docs/spec/policy.md "Gate B".
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import Any
 
 from ksrpc import wire
-from ksrpc.errors import DecodeError
-from ksrpc.gateway.call import Call
+from ksrpc.errors import DeadlineError, DecodeError
+from ksrpc.gateway.call import Arguments, Call
 from ksrpc.gateway.run import Executors
 from ksrpc.limits import MEMO_ENTRIES
-from ksrpc.model import Descriptor, Parameter
+from ksrpc.model import Descriptor, Parameter, User
 
 
 class Registry:
-    """Remember the descriptors that workers gave. Refusals are not kept."""
+    """Remember the descriptors that workers gave. Refusals are not kept; callers who ask at the same time share one."""
 
-    def __init__(self, executors: Executors) -> None:
+    def __init__(self, executors: Executors, *, timeout_s: float) -> None:
         self._executors = executors
+        self._timeout_s = timeout_s
         self._known: dict[str, Descriptor] = {}
+        self._asking: dict[str, asyncio.Task[Descriptor]] = {}
 
     async def describe(self, call: Call) -> Descriptor:
         """Return the descriptor of the call's path.
 
         Raises:
             RefusedError: A gate says no, or the module cannot be imported on the worker.
+            DeadlineError: The worker did not answer within the call's time; nothing has run.
         """
         descriptor = self._known.get(call.path)
-        if descriptor is None:
-            descriptor = parse_descriptor(await self._executors.describe(call))
-            if descriptor.path != call.path:
-                raise DecodeError("the worker described another path than it was asked for")
-            if len(self._known) >= MEMO_ENTRIES:
-                del self._known[next(iter(self._known))]
-            self._known[call.path] = descriptor
+        if descriptor is not None:
+            return descriptor
+        task = self._asking.get(call.path)
+        if task is None:
+            task = self._asking[call.path] = asyncio.get_running_loop().create_task(self._ask(call.user, call.path))
+            task.add_done_callback(partial(self._on_done, call.path))
+        try:
+            async with asyncio.timeout_at(call.deadline):
+                return await asyncio.shield(task)
+        except TimeoutError:
+            raise DeadlineError("the call's time was over before it could begin", maybe_ran=False) from None
+
+    async def _ask(self, user: User, path: str) -> Descriptor:
+        deadline = asyncio.get_running_loop().time() + self._timeout_s
+        descriptor = parse_descriptor(await self._executors.describe(Call(user, path, Arguments(), deadline)))
+        if descriptor.path != path:
+            raise DecodeError("the worker described another path than it was asked for")
+        if len(self._known) >= MEMO_ENTRIES:
+            del self._known[next(iter(self._known))]
+        self._known[path] = descriptor
         return descriptor
+
+    def _on_done(self, path: str, task: asyncio.Task[Descriptor]) -> None:
+        del self._asking[path]
+        if not task.cancelled():
+            task.exception()  # whoever asked has it, or is gone
 
 
 def parse_descriptor(data: bytes) -> Descriptor:

@@ -49,6 +49,7 @@ class Doorkeeper:
         self._block = _networks(access.ip_block)
         self._proxies = _networks(access.trusted_proxies)
         self._loopback = _networks(("loopback",))
+        self._hosts = {"", "localhost", *(name.lower() for name in config.server.hosts)}
         self._users: dict[str, User] = {}
 
     def identify(self, visitor: Visitor) -> User:
@@ -115,6 +116,8 @@ class Doorkeeper:
                 f"the request carries {forwarded[0]} but comes from no trusted proxy (access.trusted_proxies)"
             )
         hops = [hop.strip() for hop in visitor.headers.get("x-forwarded-for", "").split(",") if hop.strip()]
+        if not hops:  # the proxy's own address says nothing of who is behind it
+            raise AddressError("the trusted proxy does not say for whom it asks: it must send X-Forwarded-For")
         for hop in reversed(hops):
             address = _parse(hop)
             if not _is_in(address, self._proxies):
@@ -123,9 +126,8 @@ class Doorkeeper:
 
     def _check_host(self, host: str) -> None:
         """Refuse names that a hostile page could have rebound to this address."""
-        name = host.rpartition(":")[0] if host.count(":") == 1 or host.startswith("[") else host
-        name = name.strip("[]").lower() or host.strip("[]").lower()
-        if name in ("localhost", "", *self._config.server.hosts) or _is_address(name):
+        name = (host.partition("]")[0][1:] if host.startswith("[") else host.partition(":")[0]).lower()
+        if name in self._hosts or _is_address(name):
             return
         raise AddressError(f"unknown host name {name[:100]!r}; list it in server.hosts")
 

@@ -25,6 +25,7 @@ class Lane:
         self._waiting: deque[asyncio.Future[Child]] = deque()
         self._starting: set[asyncio.Task[None]] = set()
         self._reaping: set[asyncio.Task[str]] = set()
+        self._is_closed = False
         self.children: set[Child] = set()
 
     async def acquire(self, call: Call) -> Child:
@@ -39,6 +40,8 @@ class Lane:
             if not child.link.is_lost:
                 return child
             self._discard(child)
+        if self._is_closed:
+            raise BusyError("the gateway stops")
         if len(self._waiting) >= self._max_queue:
             raise BusyError(f"{self._max_queue} calls wait for this module already; try again later")
         return await self._wait(call)
@@ -69,7 +72,9 @@ class Lane:
             self._discard(self._free.pop(0))
 
     async def close(self) -> None:
-        """End all processes."""
+        """End all processes; calls that wait for one are refused."""
+        self._is_closed = True
+        self._refuse_waiting(BusyError("the gateway stops"))
         for task in self._starting:
             task.cancel()
         for child in self.children:
@@ -82,6 +87,7 @@ class Lane:
         future: asyncio.Future[Child] = loop.create_future()
         self._waiting.append(future)
         if self.children:
+            call.is_queued = True
             call.tell("queued", {"position": len(self._waiting)})
         self._start_if_wanted()
         try:
@@ -93,7 +99,6 @@ class Lane:
         except asyncio.CancelledError:
             self._give_up(future)
             raise
-        call.tell("started", {})
         return child
 
     def _give_up(self, future: asyncio.Future[Child]) -> None:
@@ -106,7 +111,7 @@ class Lane:
 
     def _start_if_wanted(self) -> None:
         wanted = len(self._waiting) - len(self._starting)
-        room = self._max_processes - len(self.children) - len(self._starting)
+        room = 0 if self._is_closed else self._max_processes - len(self.children) - len(self._starting)
         for _ in range(min(wanted, room)):
             task = asyncio.get_running_loop().create_task(self._start())
             self._starting.add(task)
@@ -116,13 +121,19 @@ class Lane:
         try:
             child = await Child.start(self._boot, shows_output=self._shows_output)
         except BusyError as exc:
-            while self._waiting:
-                future = self._waiting.popleft()
-                if not future.done():
-                    future.set_exception(exc)
+            self._refuse_waiting(exc)
+            return
+        except OSError as exc:
+            self._refuse_waiting(BusyError(f"no worker process can be started: {exc.strerror}"))
             return
         self.children.add(child)
         self.release(child)
+
+    def _refuse_waiting(self, error: BusyError) -> None:
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(error)
 
     def _discard(self, child: Child) -> None:
         self.children.discard(child)

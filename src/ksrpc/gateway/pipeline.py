@@ -31,7 +31,7 @@ class Gateway:
         self.is_ready = False
         self._tokens = tokens
         self._allowance = Allowance()
-        self._registry = Registry(self.executors)
+        self._registry = Registry(self.executors, timeout_s=config.call.timeout_s)
         self._refreshing: asyncio.Task[None] | None = None
 
     def start(self) -> None:

@@ -9,10 +9,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable
 
 from ksrpc.errors import BusyError, CancelledError, DeadlineError, LostError
-from ksrpc.gateway.call import Call
+from ksrpc.gateway.call import Call, ignore
 from ksrpc.gateway.child import Child
 from ksrpc.gateway.lane import Lane
 from ksrpc.protocol import Buffer, Meta
@@ -66,7 +67,7 @@ class Pool:
             except LostError as exc:
                 raise await self._explain(lane, child, exc) from None
             except BaseException:
-                if not future.done():
+                if not future.done() or future.cancelled():
                     child.kill("its caller gave up")
                 raise
         finally:
@@ -74,7 +75,7 @@ class Pool:
 
     async def describe(self, call: Call) -> bytes:
         """Ask a process what the call's path leads to; return the packed descriptor."""
-        child = await self._serial.acquire(call)
+        child = await self._serial.acquire(dataclasses.replace(call, tell=ignore))
         child.deadline = call.deadline
         try:
             _, future = child.link.describe(call.path)
@@ -82,7 +83,7 @@ class Pool:
         except LostError as exc:
             raise await self._explain(self._serial, child, exc) from None
         except BaseException:
-            if not future.done():
+            if not future.done() or future.cancelled():
                 child.kill("its caller gave up")
             raise
         finally:
@@ -129,6 +130,8 @@ class Pool:
             async for piece in call.arguments.rest:
                 await child.link.send_body(call_id, [piece], ended=False)
             await child.link.send_body(call_id, [], ended=True)
+        if call.is_queued:
+            call.tell("started", {})
         return await future
 
     async def _explain(self, lane: Lane, child: Child, exc: LostError) -> LostError:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ksrpc import wire
 from ksrpc.config import Config
-from ksrpc.errors import DeadlineError, RefusedError
+from ksrpc.errors import DeadlineError, NotAcceptableError, RefusedError
 from ksrpc.expose import ModuleSource
 from ksrpc.gateway.call import Answer, Arguments, Call
 from ksrpc.gateway.pool import Pool
@@ -84,6 +84,10 @@ class Executors:
         call = Call(user, f"{_RENDER}.render", Arguments(packed.join()), deadline)
         pieces = await self._pool(_RENDER).run(call)
         name, data = wire.parse(b"".join(pieces))
+        if not name:
+            error = NotAcceptableError(data.decode())
+            error.maybe_ran = True  # the call did run; what failed is the view of its result
+            raise error
         return name, data
 
     def _is_inline(self, root: str) -> bool:

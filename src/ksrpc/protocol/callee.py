@@ -13,6 +13,7 @@ from ksrpc.protocol.event import BodyCame, Called, CancelCame, Described, Event
 from ksrpc.protocol.frame import FIN, Buffer, Frame, FrameType, Meta, pack_head
 from ksrpc.protocol.outbox import Stream
 from ksrpc.protocol.session import Session, Track
+from ksrpc.protocol.state import NEXT
 
 T = FrameType
 
@@ -33,8 +34,9 @@ class Callee(Session):
         self._send_greeting(T.WELCOME, meta)
 
     def status(self, call: int, kind: FrameType, meta: Meta | None = None) -> None:
-        """Send QUEUED, STARTED or PROGRESS."""
-        if call in self.tracks:
+        """Send QUEUED, STARTED or PROGRESS; not while it would be out of place, since a status only informs."""
+        track = self.tracks.get(call)
+        if track is not None and (track.state, int(kind), 0) in NEXT:
             self._step(call, kind, 0)
             self.outbox.put_control(pack_head(kind, call, meta))
 
@@ -100,22 +102,23 @@ class Callee(Session):
     def _on_body(self, frame: Frame) -> Event | None:
         track = self.tracks.get(frame.call)
         if track is None:
-            self._swallow(frame)
+            self._check_ended(frame)
+            self._window.receive(len(frame.body))
+            self._grant(0, self._window.consume(len(frame.body)))
             return None
         self._count(frame, track)
         fin = frame.flags & FIN
         self._step(frame.call, T.BODY, fin)
         return BodyCame(frame.call, frame.body, bool(fin))
 
-    def _swallow(self, frame: Frame) -> None:
-        """Drop arguments of a call that was answered before they were all there."""
+    def _check_ended(self, frame: Frame) -> None:
+        """Let frames pass that crossed the answer to their call on the way."""
         if not 0 < frame.call <= self.highest_call:
-            raise ProtocolError(f"BODY for call {frame.call}, which was never opened")
-        self._window.receive(len(frame.body))
-        self._grant(0, self._window.consume(len(frame.body)))
+            raise ProtocolError(f"{T(frame.type).name} for call {frame.call}, which was never opened")
 
     def _on_cancel(self, frame: Frame) -> Event | None:
         if frame.call not in self.tracks:
+            self._check_ended(frame)
             return None
         self._step(frame.call, T.CANCEL, frame.flags & FIN)
         return CancelCame(frame.call, frame.meta)

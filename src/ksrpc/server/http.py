@@ -21,7 +21,7 @@ from ksrpc.gateway.identify import Visitor
 from ksrpc.limits import MIB, REQUEST, SESSION
 from ksrpc.protocol import Buffer
 from ksrpc.server.negotiation import choose_media_type
-from ksrpc.server.problem import Problem
+from ksrpc.server.problem import Problem, pack_method_problem
 from ksrpc.wire import view
 
 _COMMON = [
@@ -140,6 +140,9 @@ async def serve_call(gateway: Gateway, exchange: HttpExchange, path: str) -> Non
         KsrpcError: What `send_problem` is to say.
     """
     user = gateway.door.identify(exchange.visitor)
+    if exchange.method not in ("GET", "POST"):
+        await exchange.send_problem(pack_method_problem(exchange.method, "GET, POST"))
+        return
     media_type = choose_media_type(exchange.headers.get("accept", "*/*"), exchange.query.get("fmt"))
     arguments = await _read_arguments(exchange)
     deadline = asyncio.get_running_loop().time() + _timeout_s(gateway, exchange)
@@ -162,7 +165,8 @@ async def serve_describe(gateway: Gateway, exchange: HttpExchange, path: str) ->
     """
     user = gateway.door.identify(exchange.visitor)
     if exchange.method != "GET":
-        raise UnsupportedError("descriptions are read with GET")
+        await exchange.send_problem(pack_method_problem(exchange.method, "GET"))
+        return
     media_type = choose_media_type(exchange.headers.get("accept", "*/*"))
     deadline = asyncio.get_running_loop().time() + _timeout_s(gateway, exchange)
     fields = asdict(await gateway.describe(Call(user, path, Arguments(), deadline)))
@@ -196,8 +200,6 @@ async def _read_arguments(exchange: HttpExchange) -> Arguments:
     if exchange.method == "GET":
         named = {k: v for k, v in exchange.query.items() if k not in _OPTIONS and not k.startswith("_")}
         return Arguments(wire.pack_arguments((), named).join())
-    if exchange.method != "POST":
-        raise UnsupportedError("calls are made with GET or POST")
     media_type = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == wire.MEDIA_TYPE:
         length = exchange.headers.get("content-length", "")

@@ -50,6 +50,14 @@ def pack_problem(error: KsrpcError) -> Problem:
     return Problem(error.status, fields, headers)
 
 
+def pack_method_problem(method: str, allowed: str) -> Problem:
+    """Make the problem document for a method that an address does not take."""
+    fields = {"type": "about:blank", "title": "Method not allowed", "status": 405,
+              "detail": f"{method[:20]} is not for this address; use {allowed}", "code": "method",
+              "maybe_ran": False}  # fmt: skip
+    return Problem(405, fields, [(b"allow", allowed.encode())])
+
+
 def _pack_raised(error: RaisedError) -> Problem:
     """Show what the library raised; only its text and builtin class are read, nothing of it is constructed."""
     remote = wire.parse_error(error.body)

@@ -172,9 +172,14 @@ class SessionShell:
         """Open the way for the rest of the arguments; it may come before the call's task takes its first step."""
         if event.fin:
             return Arguments(event.body)
-        inflow = _Inflow(lambda count: self._session.consume(event.call, count))
+        inflow = _Inflow(partial(self._consume, event.call))
         self._inflows[event.call] = inflow
         return Arguments(event.body, inflow.pieces())
+
+    def _consume(self, call: int, count: int) -> None:
+        self._session.consume(call, count)
+        if self._session.outbox:
+            self._spawn_flush()
 
     def _on_body(self, event: BodyCame) -> None:
         inflow = self._inflows.get(event.call)

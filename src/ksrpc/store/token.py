@@ -55,8 +55,11 @@ class TokenStore:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600, exist_ok=True)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600, exist_ok=True)
+        except OSError as exc:
+            raise ConfigError(f"{path.name} in the data folder cannot be made: {exc.strerror}") from exc
         try:
             self._db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -117,11 +120,14 @@ class TokenStore:
 
     def refresh(self) -> bool:
         """Read the table again if another process changed it; return whether anything changed."""
-        version = self._db.execute("PRAGMA data_version").fetchone()[0]
-        if version == self._version:
+        try:
+            version = self._db.execute("PRAGMA data_version").fetchone()[0]
+            if version == self._version:
+                return False
+            self._load()
+        except sqlite3.OperationalError:  # locked for long, or the disk is full: the next call tries again
             return False
         self._version = version
-        self._load()
         return True
 
     def close(self) -> None:

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import http.client
 import select
-import ssl
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ksrpc import __version__, wire
-from ksrpc.errors import DeadlineError, LostError
+from ksrpc.errors import DeadlineError, DecodeError, LostError, TooLargeError
 from ksrpc.limits import MIB
 from ksrpc.protocol import Buffer
 from ksrpc.transport.dial import Address, dial
-from ksrpc.transport.problem import parse_problem
+from ksrpc.transport.problem import lost_answer, parse_problem
 
 _JOIN_BYTES = 1 << 16
 _ERROR_BYTES = MIB
@@ -35,6 +34,7 @@ class HttpShell:
         self._token = token
         self._idle: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
+        self._is_closed = False
 
     def post(self, target: str, message: wire.Message, *, connect_s: float | None, timeout_s: float | None) -> Any:
         """Send encoded arguments and return the value of the answer.
@@ -54,6 +54,7 @@ class HttpShell:
     def close(self) -> None:
         """Close the idle connections."""
         with self._lock:
+            self._is_closed = True
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
@@ -76,15 +77,18 @@ class HttpShell:
         keep = False
         try:
             connection.sock.settimeout(None if timeout_s is None else timeout_s + _GRACE_S)
-            self._send(connection, method, target, {**headers, **self._headers(timeout_s)}, pieces)
-            value, keep = self._receive(connection)
+            was_sent = self._send(connection, method, target, {**headers, **self._headers(timeout_s)}, pieces)
+            value, keep = self._receive(connection, was_sent=was_sent)
         finally:
-            if keep:
-                with self._lock:
-                    self._idle.append(connection)
-            else:
-                connection.close()
+            self._give_back(connection, keep=keep)
         return _unwrap(value)
+
+    def _give_back(self, connection: http.client.HTTPConnection, *, keep: bool) -> None:
+        with self._lock:
+            if keep and not self._is_closed:
+                self._idle.append(connection)
+                return
+        connection.close()
 
     def _headers(self, timeout_s: float | None) -> dict[str, str]:
         headers = {
@@ -118,7 +122,8 @@ class HttpShell:
         target: str,
         headers: Mapping[str, str],
         pieces: Iterable[Buffer],
-    ) -> None:
+    ) -> bool:
+        """Send a request; return False if the server took it by half: then its answer says why."""
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
         for name, text in headers.items():
             connection.putheader(name, text)
@@ -126,23 +131,30 @@ class HttpShell:
         try:
             if len(body) == 1 and len(body[0]) <= _JOIN_BYTES:
                 connection.endheaders(body[0])
-                return
+                return True
             connection.endheaders()
             for piece in body:
                 connection.send(piece)
         except (BrokenPipeError, ConnectionResetError):
-            return  # the server answered before it had read everything: the answer says why
+            return False
+        except TimeoutError as exc:
+            raise DeadlineError("the call could not be sent within its time", maybe_ran=False) from exc
         except OSError as exc:
             raise LostError(f"the connection broke while the call was sent: {exc}", maybe_ran=False) from exc
+        return True
 
-    def _receive(self, connection: http.client.HTTPConnection) -> tuple[Any, bool]:
+    def _receive(self, connection: http.client.HTTPConnection, *, was_sent: bool) -> tuple[Any, bool]:
         try:
             response = connection.getresponse()
             value = _read_value(response) if response.status == 200 else _read_error(response)
         except TimeoutError as exc:
-            raise DeadlineError("no answer within the call's time") from exc
-        except (OSError, http.client.HTTPException, ssl.SSLError) as exc:
-            raise LostError(f"the connection broke before the answer: {exc}") from exc
+            raise DeadlineError("no answer within the call's time", maybe_ran=was_sent) from exc
+        except LostError:
+            raise
+        except (DecodeError, TooLargeError) as exc:
+            raise lost_answer(exc) from exc
+        except (OSError, http.client.HTTPException) as exc:
+            raise LostError(f"the connection broke before the answer: {exc}", maybe_ran=was_sent) from exc
         return value, not response.will_close and response.isclosed()
 
 
@@ -162,7 +174,7 @@ def _unwrap(value: Any) -> Any:
 def _read_value(response: http.client.HTTPResponse) -> Any:
     if response.getheader("Content-Type") != wire.MEDIA_TYPE:
         response.read(_ERROR_BYTES)
-        return _Failure(parse_problem(0, b""))
+        return _Failure(parse_problem(200, b""))
     reader = wire.Reader(wire.RESULT_TABLE)
     while not reader.done:
         count = response.readinto(reader.get_buffer())

@@ -10,6 +10,8 @@ import msgspec
 from ksrpc.errors import BY_CODE, AuthError, ConnectError, DeadlineError, KsrpcError, LostError, TooLargeError
 from ksrpc.protocol.fault import parse_fault
 
+_GATEWAY_TIMEOUT = 504
+_TEXT_CHARS = 4000
 _BY_STATUS: dict[int, type[KsrpcError]] = {401: AuthError, 413: TooLargeError}
 
 
@@ -31,3 +33,8 @@ def parse_problem(status: int, body: bytes) -> KsrpcError:
         cls = DeadlineError if status == _GATEWAY_TIMEOUT else LostError
         return cls(f"something between here and the gateway answered {status}")
     return ConnectError(f"the server answered {status}: is this the address of a ksrpc gateway?")
+
+
+def lost_answer(exc: Exception) -> LostError:
+    """Say that an answer's bytes are no value, or over a bound of this side: the call itself may well have run."""
+    return LostError(f"the answer cannot be read: {exc}")

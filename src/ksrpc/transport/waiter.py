@@ -7,10 +7,11 @@ import threading
 from typing import Any
 
 from ksrpc import wire
-from ksrpc.errors import KsrpcError
+from ksrpc.errors import DecodeError, KsrpcError, TooLargeError
 from ksrpc.protocol import Buffer
 from ksrpc.protocol.event import RaiseCame, ResultCame
 from ksrpc.protocol.fault import RAISED, parse_fault
+from ksrpc.transport.problem import lost_answer
 
 
 class Waiter:
@@ -68,9 +69,13 @@ class Waiter:
         """Return the value, or raise what ended the call."""
         if self._error is not None:
             raise self._error
-        if self._raised is not None:
-            raise wire.parse_error(self._raised)
-        return wire.parse(self._body) if self._reader is None else self._reader.value()
+        try:
+            if self._raised is None:
+                return wire.parse(self._body) if self._reader is None else self._reader.value()
+            error = wire.parse_error(self._raised)
+        except (DecodeError, TooLargeError) as exc:
+            raise lost_answer(exc) from exc
+        raise error
 
     def _finish(self) -> None:
         self.is_done = True

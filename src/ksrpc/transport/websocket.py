@@ -50,6 +50,7 @@ class WebSocketShell:
     def __init__(self, url: str, *, token: str | None, connect_s: float | None) -> None:
         self.welcome: Meta = {}
         self.is_lost = False
+        self._loss = ""  # why, once it is
         self._pid = os.getpid()
         self._lock = threading.Lock()  # session, protocol and waiters
         self._send_lock = threading.Lock()
@@ -59,10 +60,11 @@ class WebSocketShell:
         self._session = Caller(now=time.monotonic())
         address = parse_url(url, ("ws", "wss"))
         self._socket = dial(address, connect_s)
+        self._socket.settimeout(connect_s if connect_s is not None else SESSION.hello_s)
         self._is_tls = address.is_tls
         try:
             self._protocol = self._shake_hands(url, token)
-            self._greet(connect_s)
+            self._greet()
         except BaseException:
             hang_up(self._socket)
             raise
@@ -86,12 +88,18 @@ class WebSocketShell:
             waiter = self._waiters[call] = Waiter()
         return self._await(call, waiter, timeout_s)
 
+    @property
+    def is_usable(self) -> bool:
+        """Tell whether new calls may be made."""
+        return not self.is_lost and not self._session.is_leaving
+
     def close(self) -> None:
         """Say good-bye and hang up; calls under way fail."""
         with contextlib.suppress(Exception):
             with self._lock:
                 self._protocol.send_close(1000)
                 data = b"".join(self._protocol.data_to_send())
+            self._socket.settimeout(_POLL_S)
             self._socket.sendall(data)
         self._lose("the connection was closed here")
 
@@ -125,8 +133,8 @@ class WebSocketShell:
         if token:
             request.headers["Authorization"] = f"Bearer {token}"
         protocol.send_request(request)
-        self._socket.sendall(b"".join(protocol.data_to_send()))
         try:
+            self._socket.sendall(b"".join(protocol.data_to_send()))
             while protocol.state is WsState.CONNECTING and protocol.handshake_exc is None:
                 data = self._socket.recv(_READ_BYTES)
                 if not data:
@@ -137,21 +145,20 @@ class WebSocketShell:
             raise ConnectError(f"the connection broke during the handshake: {exc}") from exc
         failure = protocol.handshake_exc
         if isinstance(failure, InvalidStatus):
-            raise parse_problem(failure.response.status_code, bytes(failure.response.body or b""))
+            raise _refusal(parse_problem(failure.response.status_code, bytes(failure.response.body or b"")))
         if failure is not None or protocol.state is not WsState.OPEN:
             reason = failure if isinstance(failure, InvalidHandshake) else "no answer"
             raise ConnectError(f"this is not a ksrpc WebSocket: {reason}")
         return protocol
 
-    def _greet(self, connect_s: float | None) -> None:
+    def _greet(self) -> None:
         self._session.greet({"ksrpc": __version__, "features": sorted(wire.FEATURES)})
         self._flush()
-        self._socket.settimeout(connect_s if connect_s is not None else SESSION.hello_s)
         with self._reading():
             while not self.welcome and not self.is_lost:
                 self._read()
         if self.is_lost:
-            raise ConnectError("the server closed the connection instead of greeting")
+            raise ConnectError(f"the server did not greet: {self._loss}")
         self._socket.settimeout(None)
         seconds = struct.pack("ll", _POLL_S, 0)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, seconds)
@@ -171,8 +178,10 @@ class WebSocketShell:
         try:
             self._flush()
             self._wait(waiter, deadline)
-        except BaseException:
-            self._abandon(call)
+        except BaseException as exc:
+            was_sent = self._abandon(call)
+            if isinstance(exc, DeadlineError):
+                raise DeadlineError(str(exc), maybe_ran=was_sent) from None
             raise
         finally:
             with self._lock:
@@ -194,8 +203,9 @@ class WebSocketShell:
     def _lead(self, waiter: Waiter, deadline: float | None) -> None:
         while not waiter.is_done:
             if not self._read():
-                _check(deadline)
                 self._tick()
+            if not waiter.is_done:
+                _check(deadline)
 
     def _promote(self) -> None:
         """Wake one thread that still waits, so that it takes the lead."""
@@ -204,11 +214,14 @@ class WebSocketShell:
         if heir is not None:
             heir.wake()
 
-    def _abandon(self, call: int) -> None:
+    def _abandon(self, call: int) -> bool:
+        """Give a call up; return whether the server may have it."""
         with self._lock:
+            was_sent = self._session.was_sent(call)
             self._waiters.pop(call, None)
             self._session.abandon(call, "the caller gave up")
         self._flush()
+        return was_sent
 
     # the socket
 
@@ -220,9 +233,9 @@ class WebSocketShell:
             data = self._socket.recv(_READ_BYTES)
         except (BlockingIOError, ssl.SSLWantReadError):
             return False
-        except TimeoutError:
-            raise
         except (OSError, ValueError) as exc:
+            if isinstance(exc, TimeoutError) and not self.welcome:
+                raise
             self._lose(f"the connection broke: {exc}")
             return True
         if not data:
@@ -233,6 +246,9 @@ class WebSocketShell:
                 self._receive(data)
         except KsrpcError as exc:
             self._lose(str(exc))
+        except BaseException:  # what was read is taken in by half: nobody can go on from there
+            self._lose("interrupted while an answer came in")
+            raise
         self._flush()
         return True
 
@@ -290,6 +306,9 @@ class WebSocketShell:
                     self._socket.sendall(data)
             except OSError as exc:
                 self._lose(f"the connection broke: {exc}")
+            except BaseException:  # half a frame may be out
+                self._lose("interrupted while a call was sent")
+                raise
             finally:
                 self._send_lock.release()
 
@@ -318,6 +337,7 @@ class WebSocketShell:
 
     def _lose(self, reason: str) -> None:
         """Fail every call under way, each with the truth about whether it may have run."""
+        self._loss = self._loss or reason
         self.is_lost = True
         hang_up(self._socket)
         with self._lock:
@@ -325,6 +345,11 @@ class WebSocketShell:
                 if not waiter.is_done:
                     waiter.lose(LostError(reason, maybe_ran=self._session.was_sent(call)))
             self._waiters.clear()
+
+
+def _refusal(error: KsrpcError) -> KsrpcError:
+    """Say of a failed handshake what it is: nothing was called yet."""
+    return ConnectError(str(error)) if isinstance(error, LostError) else error
 
 
 def _check(deadline: float | None) -> None:

@@ -6,18 +6,24 @@ from ksrpc import wire
 from ksrpc.errors import NotAcceptableError
 from ksrpc.wire import view
 
+__all__ = ["render"]
+
 
 def render(data: bytes, media_type: str, options: dict[str, str]) -> tuple[str, bytes]:
-    """Decode a value and render it as `media_type`; `*/*` is CSV for a table and JSON for all else."""
+    """Decode a value and render it as `media_type`; `*/*` is CSV for a table and JSON for all else.
+
+    Returns:
+        The media type and the view; no media type and the reason if the value has no such view.
+    """
     value = wire.parse(data)
     if media_type == "*/*":
         media_type = "text/csv" if _is_table(value) else "application/json"
-    return media_type, b"".join(view.render(value, media_type=media_type, options=options))
+    try:
+        return media_type, view.render(value, media_type=media_type, options=options)
+    except NotAcceptableError as exc:
+        return "", str(exc).encode()
 
 
 def _is_table(value: object) -> bool:
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(value, pandas.DataFrame | pandas.Series)
-
-
-__all__ = ["NotAcceptableError", "render"]

@@ -150,7 +150,7 @@ class Sneaky(str):
         ValueError("x"),
         Sneaky("x"),
         memoryview(b"x"),
-        (n for n in ()),
+        iter("x"),
         2**62 + 1,
         -(2**100),
         range(10**9),

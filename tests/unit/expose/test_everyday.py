@@ -122,13 +122,13 @@ CALLS: list[Row] = [
 def same(left: Any, right: Any) -> bool:
     """Compare results of any of the kinds above."""
     if isinstance(left, pd.Timestamp):
-        return abs(left - right) < pd.Timedelta(minutes=5)
+        return bool(abs(left - right) < pd.Timedelta(minutes=5))
     if isinstance(left, (pd.DataFrame, pd.Series, pd.Index)):
         return bool(left.equals(right))
     if isinstance(left, np.ndarray):
         return left.dtype == right.dtype and bool(np.array_equal(left, right))
     if isinstance(left, pd.Categorical):
-        return left.tolist() == right.tolist()
+        return bool(left.tolist() == right.tolist())
     if isinstance(left, tuple):
         return all(map(same, left, right))
     return bool(left == right)

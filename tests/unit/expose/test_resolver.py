@@ -82,7 +82,7 @@ def test_memory_is_bounded_and_misses_are_not_kept(build: Builder) -> None:
     assert resolver.resolve("stall.f0") is not first
     with pytest.raises(NotFoundError):
         resolver.resolve("stall.later")
-    sys.modules["stall"].later = sys.modules["stall"].f1
+    vars(sys.modules["stall"])["later"] = sys.modules["stall"].f1
     assert resolver.resolve("stall.later").object() == 1
 
 
@@ -177,7 +177,8 @@ def test_describe_function(build: Builder) -> None:
 __version__ = "1.2"
 class Odd:
     def __repr__(self): raise RuntimeError("ran")
-def f(a, /, b: int = 1, *c, d="x", token="s3", home="/srv/x", odd=Odd(), big="y" * 99, t=(1, "a"), **e) -> dict[str, int]:
+def f(a, /, b: int = 1, *c, d="x", token="s3", home="/srv/x", odd=Odd(), big="y" * 99,
+      t=(1, "a"), **e) -> dict[str, int]:
     """Do it.
 
         With depth.

@@ -1,0 +1,1 @@
+"""Tests of the call protocol: no socket, no clock."""
