@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import time
 import urllib.request
@@ -23,14 +24,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import arch.data.sp500
-import numpy as np
-import pandas as pd
-from rich.console import Console
-from rich.text import Text
+try:
+    import arch.data.sp500
+    import numpy as np
+    import pandas as pd
+    from rich.console import Console
+    from rich.text import Text
 
-import ksrpc
-from ksrpc.errors import DeadlineError, ForbiddenError, KsrpcError, LostError, NotFoundError
+    import ksrpc
+    from ksrpc.errors import DeadlineError, ForbiddenError, KsrpcError, LostError, NotFoundError
+except ImportError as error:
+    sys.exit(f"{error}; `make demo` installs what the demo needs and runs it")
 
 CONFIG = f"""
 [server]
@@ -48,9 +52,11 @@ path = '{Path(__file__).with_name("flawed.py")}'
 """
 READY = "ksrpc ready: "
 START_S = 60
-NAME_WIDTH = 18
+NAME_WIDTH = 17
+INDENT = NAME_WIDTH + 4
+LINE_WIDTH = 100
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 118)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else LINE_WIDTH)
 
 
 class ClaimError(Exception):
@@ -64,27 +70,27 @@ def claim(holds: bool, text: str) -> None:
 
 
 def say(name: str, text: str, remark: str = "", *, mark: str = "✓") -> None:
-    """Print one line: a mark, what is shown, what was called, and what came of it."""
-    line = Text.assemble(
-        (f" {mark} ", "bold green" if mark == "✓" else "bold red"), (f"{name:<{NAME_WIDTH}} ", "bold"), text
-    )
-    if remark:
+    """Print a mark, what is shown, what was called, and what came of it: below if the line would be too long."""
+    line = Text.assemble((f" {mark} ", "green" if mark == "✓" else "red"), (f"{name:<{NAME_WIDTH}} ", "bold"), text)
+    is_short = line.cell_len + len(remark) < LINE_WIDTH
+    if remark and is_short:
         line.append("  " + remark, style="cyan")
     console.print(line, soft_wrap=True)
+    if not is_short:
+        width = max(60, min(console.width, LINE_WIDTH) - INDENT)
+        detail(textwrap.fill(remark, width), "cyan")
 
 
 def detail(text: str, style: str = "dim") -> None:
     """Print lines below the last one, under its text."""
     for line in text.splitlines():
-        console.print(Text(" " * (NAME_WIDTH + 4) + line, style=style), soft_wrap=True)
+        console.print(Text(" " * INDENT + line, style=style), soft_wrap=True)
 
 
 def seconds(duration_s: float) -> str:
     """Show a duration with three digits and its unit."""
-    for unit, scale in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
-        if duration_s * scale >= 1:
-            break
-    return f"{duration_s * scale:.3g} {unit}" if duration_s * scale < 1000 else f"{duration_s * scale:.0f} {unit}"
+    unit, scale = ("s", 1) if duration_s >= 1 else ("ms", 1e3) if duration_s >= 1e-3 else ("µs", 1e6)
+    return f"{duration_s * scale:.3g} {unit}"
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float]:
@@ -97,11 +103,9 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float]:
 def serving(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Run a gateway in a process of its own; give its address and the process."""
     (folder / "ksrpc.toml").write_text(CONFIG, encoding="utf-8")
-    env = {key: value for key, value in os.environ.items() if not key.startswith("KSRPC")}
     process = subprocess.Popen(
         [sys.executable, "-m", "ksrpc", "serve"],
         cwd=folder,
-        env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -188,9 +192,9 @@ class Demo:
         say(
             "daily bars",
             f"arch.data.sp500.load() → {bars.shape[0]:,} × {bars.shape[1]}, {span}",
-            f"equal to the local frame: values, dtypes, index; {seconds(took_s)} with the import of arch",
+            f"equal to the local frame in values, dtypes and index; {seconds(took_s)} with its import",
         )
-        detail(bars.head(3).to_string())
+        detail(bars.head(3).round(2).reset_index().to_string(index=False))
 
     def toolkits(self) -> None:
         """Let remote numpy and pandas work on data that is sent to them."""
@@ -285,43 +289,45 @@ class Demo:
     def endless_loop(self) -> None:
         """End what does not end by itself."""
         try:
-            _, took_s = None, timed(lambda: self.socket.call("flawed.spin", timeout_s=1.0))
+            self.socket.call("flawed.spin", timeout_s=1.0)
         except DeadlineError as error:
-            say("endless loop", "flawed.spin(), timeout_s=1", str(error))
+            say("endless loop", 'gw.call("flawed.spin", timeout_s=1)', str(error))
         else:
-            raise ClaimError(f"it came back after {took_s}")
+            raise ClaimError("the endless loop came to an end")
 
     def curl(self) -> None:
         """Make the same calls without Python."""
-        posted = ["-H", "Content-Type: application/json", "-d", '{"args": [2, 3]}', f"{self.url}/v1/call/math.pow"]
-        power = self.fetch(posted)
+        power = self.fetch("math.pow", "-H", "Content-Type: application/json", "-d", '{"args": [2, 3]}')
         claim(power == "8.0", f"math.pow gave {power!r}")
-        bars = self.fetch([f"{self.url}/v1/call/arch.data.sp500.load"]).splitlines()
+        bars = self.fetch("arch.data.sp500.load").splitlines()
         local = arch.data.sp500.load()
         claim(len(bars) == len(local) + 1, f"{len(bars)} lines")
         claim(float(bars[1].split(",")[1]) == local["Open"].iloc[0], "another first row")
-        detail("\n".join([*bars[:3], f"… {len(bars) - 3:,} more lines"]))
+        detail("\n".join([*(line[:70] for line in bars[:3]), f"… {len(bars) - 3:,} more lines"]))
 
-    def fetch(self, words: list[str]) -> str:
-        """Run curl, or do what it would, and print the command line with the beginning of the answer."""
-        program = shutil.which("curl")
+    def fetch(self, function: str, *options: str) -> str:
+        """Run curl, or do what it would; print the command line, and a short answer."""
+        url, program = f"{self.url}/v1/call/{function}", shutil.which("curl")
         if program:
-            done = subprocess.run([program, "-sS", *words], capture_output=True, text=True, timeout=60, check=False)
+            command = [program, "-sS", url, *options]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
             claim(done.returncode == 0, f"curl: {done.stderr.strip()}")
             answer = done.stdout
         else:
-            answer = self.fetch_without_curl(words)
-        name = "curl" if program else "urllib (no curl)"
-        say(name, "curl -s " + " ".join(map(shlex.quote, words)), "" if "\n" in answer else f"→ {answer}")
+            answer = fetch_without_curl(url, options)
+        say("curl" if program else "urllib (no curl)", f"curl -s {url}" + (" \\" if options else ""))
+        detail("     " + shlex.join(options) if options else "", style="default")
+        detail("" if "\n" in answer else answer, "cyan")
         return answer
 
-    def fetch_without_curl(self, words: list[str]) -> str:
-        """Send the request that curl would send."""
-        data = words[words.index("-d") + 1].encode() if "-d" in words else None
-        request = urllib.request.Request(words[-1], data, {"Content-Type": "application/json"} if data else {})
-        with urllib.request.urlopen(request, timeout=60) as reply:
-            text: str = reply.read().decode()
-        return text
+
+def fetch_without_curl(url: str, options: tuple[str, ...]) -> str:
+    """Send the request that curl would send."""
+    data = options[options.index("-d") + 1].encode() if "-d" in options else None
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"} if data else {})
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        text: str = reply.read().decode()
+    return text
 
 
 def run(demo: Demo) -> int:
@@ -336,9 +342,17 @@ def run(demo: Demo) -> int:
     return failed
 
 
+def clear_environment() -> None:
+    """Leave out what would change the demo: tokens and addresses of other gateways, proxies on the way to ours."""
+    for key in [key for key in os.environ if key.startswith("KSRPC")]:
+        del os.environ[key]
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
+
+
 def main() -> int:
     """Run the demo; return its exit status."""
     start = time.perf_counter()
+    clear_environment()
     console.print(Text(f"\nksrpc {ksrpc.__version__}: any Python library of one machine, called from anywhere\n"))
     with tempfile.TemporaryDirectory(prefix="ksrpc-demo-") as folder:
         try:
@@ -349,7 +363,9 @@ def main() -> int:
             say("gateway", str(error), mark="✗")
             failed = 1
     took = seconds(time.perf_counter() - start)
-    console.print(f"\n{failed} not as claimed\n" if failed else f"\nAll as claimed, in {took}. The gateway is stopped.\n")
+    console.print(
+        f"\n{failed} not as claimed\n" if failed else f"\nAll as claimed, in {took}. The gateway is stopped.\n"
+    )
     return 1 if failed else 0
 
 

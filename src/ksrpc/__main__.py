@@ -4,6 +4,7 @@ import sys
 
 from ksrpc.cli import main
 
-_COMMAND_GIVEN = any(not word.startswith("-") for word in sys.argv[1:2]) or "--help" in sys.argv
+_FIRST = "".join(sys.argv[1:2])
+_COMMAND_GIVEN = _FIRST in ("-h", "--help", "--version") or (_FIRST and not _FIRST.startswith("-"))
 
 main(args=sys.argv[1:] if _COMMAND_GIVEN else ["serve", *sys.argv[1:]], prog_name="python -m ksrpc")

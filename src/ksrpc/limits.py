@@ -44,7 +44,8 @@ RESULT = WireLimits(message_bytes=4 * GIB, head_bytes=64 * MIB, buffers=65_536)
 class SessionLimits:
     """Bound one session of the call protocol. Times in seconds."""
 
-    frame_bytes: int = MIB  # body slice of one frame
+    frame_bytes: int = MIB  # body slice of one frame that is accepted
+    slice_bytes: int = 262_144  # body slice that is sent: one relay frame; larger ones only miss the processor's cache
     meta_bytes: int = 65_535
     meta_depth: int = 8
     inline_bytes: int = 64 * KIB  # arguments that travel in the CALL frame itself
@@ -68,5 +69,7 @@ PATH_PART_CHARS = 80
 HANDOVER_BYTES = 256 * KIB
 #: Paths per user and worker of which decisions are remembered.
 MEMO_ENTRIES = 4096
+#: Request line and headers of one HTTP request, beyond the read in which they begin.
+HTTP_HEAD_BYTES = 64 * KIB
 #: A token longer than this is refused unread.
 TOKEN_CHARS = 256

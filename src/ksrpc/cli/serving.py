@@ -5,7 +5,10 @@ Source: docs/explanation/architecture.md.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import socket
 import sys
 
 import uvicorn
@@ -14,9 +17,11 @@ from ksrpc.config import Config
 from ksrpc.errors import ConfigError
 from ksrpc.gateway import Gateway
 from ksrpc.server import make_app
+from ksrpc.server.head import BoundedHttpProtocol
 from ksrpc.store import TokenStore
 
 _READY = "ksrpc ready: "
+_BACKLOG = 1024
 
 
 class _Server(uvicorn.Server):
@@ -48,11 +53,10 @@ def serve_forever(settings: Config, *, shows_output: bool = False) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
         app,
-        host=settings.server.host,
-        port=settings.server.port,
         log_config=None,
         access_log=False,
         lifespan="on",
+        http=BoundedHttpProtocol,
         ws="websockets-sansio",
         ws_ping_interval=None,
         ws_per_message_deflate=False,
@@ -61,19 +65,34 @@ def serve_forever(settings: Config, *, shows_output: bool = False) -> None:
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=5,
-        backlog=1024,
+        backlog=_BACKLOG,
     )
     server = _Server(config, settings)
     try:
-        server.run()
-    except SystemExit as exc:
-        if exc.code:
-            address = f"{settings.server.host}:{settings.server.port}"
-            raise ConfigError(f"cannot listen on {address}: is another server running there?") from None
+        server.run(sockets=_listen(settings.server.host, settings.server.port))
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
         tokens.close()
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """Listen on every address of a host; on a free port only on the first.
+
+    Raises:
+        ConfigError: One of them cannot be listened on; the text names it and the reason.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, _, _, _, address in dict.fromkeys(found if port else found[:1]):
+            sockets.append(socket.create_server(address, family=family, backlog=_BACKLOG))
+    except OSError as exc:
+        for sock in sockets:
+            sock.close()
+        hint = "; is another server running there?" if exc.errno == errno.EADDRINUSE else ""
+        raise ConfigError(f"cannot listen on {host}:{port}: {os.strerror(exc.errno or 0)}{hint}") from None
+    return sockets
 
 
 def _notices(settings: Config) -> list[str]:

@@ -60,7 +60,12 @@ def load_config(path: Path) -> Config:
         raise ConfigError(f"{path}: {exc}") from exc
     except ValidationError as exc:
         raise ConfigError("\n".join(_explain(path, text, error) for error in exc.errors())) from exc
-    return _anchor(config, path.parent)
+    config = _anchor(config, path.parent)
+    for name, section in config.module.items():
+        if section.path is not None and not section.path.is_file():
+            line = _find_line(text, ("module", name, "path"))
+            raise ConfigError(f"{path}:{line}: module.{name}.path: there is no file {section.path}")
+    return config
 
 
 def _anchor(config: Config, folder: Path) -> Config:

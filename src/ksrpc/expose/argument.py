@@ -25,6 +25,8 @@ from ksrpc.expose.rule import forbid
 __all__ = ["FREE", "CallPlan", "make_plan", "read_signature"]
 
 _P = inspect.Parameter
+#: Classes that a positional argument could evade where Python knows no parameter names.
+_BY_NAME_ONLY = frozenset({"count", "shape", "small", "dtype"})
 _BY_PLACE = (_P.POSITIONAL_ONLY, _P.POSITIONAL_OR_KEYWORD)
 _BY_NAME = (_P.KEYWORD_ONLY, _P.POSITIONAL_OR_KEYWORD)
 
@@ -157,7 +159,7 @@ def make_plan(value: Any, entry: Entry | None, self_class: type | None) -> CallP
     kinds = {name: kind.partition(":")[0] for name, kind in {**given, "": other or "text"}.items()}
     moderate = SCALAR_CLASSES.issuperset(kinds.values())
     by_place = {kinds.get(name, "text") for name in (*names, "")} | ({"none"} if not known and not moderate else set())
-    if not known and not moderate:
+    if not known and not _BY_NAME_ONLY.isdisjoint(kinds.values()):
         bounds.append(BOUNDS["named"])
     return CallPlan(
         passes_scalars=self_class is None and by_place <= SCALAR_CLASSES and SCALAR_BOUNDS.issuperset(entry.bounds),

@@ -38,6 +38,8 @@ _NAMES = {
 _TABLE = {module: frozenset(names.split()) for module, names in _NAMES.items()}
 #: Root package → modules of the table below it; where a version of a library says that its class lives is all one.
 _HOMES = {root: [m for m in _TABLE if m.partition(".")[0] == root] for root in (m.partition(".")[0] for m in _TABLE)}
+#: Types of the table that were found in their place; at most as many as the table has names.
+_proven: set[type] = set()
 _SERVER_PATH = re.compile(r"/[^/\s]|[A-Za-z]:[\\/]|\\\\|~[/\\]")
 _TYPE_DICT = type.__dict__["__dict__"]
 _TYPE_MRO = type.__dict__["__mro__"]
@@ -67,11 +69,12 @@ def class_module(cls: type) -> str:
 
 def is_data_type(cls: type) -> bool:
     """Tell whether instances of exactly this type are data."""
-    if cls in _BUILTINS:
+    if cls in _BUILTINS or cls in _proven:
         return True
     module, name = class_module(cls), type.__dict__["__name__"].__get__(cls)
     for home in _HOMES.get(module.partition(".")[0], ()):
         if name in _TABLE[home] and _module_dict(home).get(name) is cls:
+            _proven.add(cls)
             return True
     return module == "numpy.dtypes" and _module_dict("numpy").get("dtype") in class_mro(cls)
 

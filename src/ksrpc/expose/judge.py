@@ -54,12 +54,14 @@ class Place:
         territory: What its root owns.
         holder: The module dictionary or, for attributes of a class, the class.
         objects: Instances whose bound methods count as functions.
+        is_listed: Whether a reviewed list names the path.
     """
 
     path: str
     territory: Territory
     holder: ModuleType | type | None
     objects: tuple[Any, ...] = ()
+    is_listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +261,7 @@ def _attribute(module: str, name: str) -> Any:
 def _is_offered(value: Any, place: Place) -> bool:
     names = vars(place.holder) if isinstance(place.holder, ModuleType) else {}
     name = value.__name__
-    return names.get(name) is value and name in names.get("__all__", ())
+    return names.get(name) is value and (place.is_listed or name in names.get("__all__", ()))
 
 
 _ROWS: tuple[tuple[type, Callable[[Any, Place], Verdict]], ...] = (

@@ -13,6 +13,7 @@ import importlib
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from types import NoneType
 from typing import Any
 
 from ksrpc.expose.datatype import class_module, is_data_type
@@ -51,6 +52,8 @@ _PLAIN = re.compile(r"(?:[^\W_]|[.,:|\-])*")
 _SUSPECT = re.compile(r"\A[/\\~]|\A[A-Za-z][A-Za-z0-9+.\-]*:[/\\]|://|(?:\A|[/\\])\.\.(?:[/\\]|\Z)|\x00|\$[A-Za-z_{(]")
 _ZONE = re.compile(r"(?!dateutil)[A-Za-z][A-Za-z0-9_+\-]*(?:/[A-Za-z0-9_+\-]+){0,2}|[+\-]\d\d:?\d\d")
 _DTYPE = re.compile(r"(?!.*dateutil)[A-Za-z0-9_<>=|\[\], /+\-:]{1,64}")
+#: Types whose values are never large to work with while they are small to send.
+_CALM = frozenset({float, bool, str, bytes, NoneType})
 _NUMBERS = (int, float, complex)
 
 Check = Callable[[str, Any], None]
@@ -81,6 +84,8 @@ def class_check(name: str) -> Check:
 
 def check_normal(name: str, value: Any) -> None:
     """Refuse texts that look like a place or a variable, at any depth, and what a caller cannot send (C1, C3)."""
+    if type(value) is str and not _SUSPECT.search(value):
+        return
     for item in _leaves(name, value):
         if isinstance(item, str):
             if _SUSPECT.search(item):
@@ -105,13 +110,10 @@ def check_text(name: str, value: Any) -> None:
 
 def check_plain(name: str, value: Any) -> None:
     """Accept numbers, dates and short text of letters, digits and `. , : - |`, alone or in a list (C2)."""
+    check_strict(name, value)
     items = value if type(value) in (list, tuple, set) else (value,)
     for item in items:
-        if isinstance(item, str):
-            is_fine = _is_plain(item) and not _SUSPECT.search(item)
-        else:
-            is_fine = _is_number(item) or type(item).__module__ == "datetime"
-        if not is_fine:
+        if not isinstance(item, str) and not _is_number(item) and type(item).__module__ != "datetime":
             raise forbid("C2", f"parameter {name!r} names a place or an expression: only short plain text passes")
 
 
@@ -119,6 +121,7 @@ def check_number(name: str, value: Any) -> None:
     """Accept None, booleans and numbers only; for parameters that name a capability (C2)."""
     if not _is_number(value):
         raise forbid("C2", f"parameter {name!r} names a capability: only None, booleans and numbers pass")
+    check_text(name, value)
 
 
 def check_none(name: str, value: Any) -> None:
@@ -226,6 +229,8 @@ def _leaves(name: str, value: Any) -> Iterator[Any]:
 
 def _check_extent(name: str, item: Any, kind: type) -> None:
     """Refuse values that are small to send and huge to work with, and arrays of objects (C1)."""
+    if kind in _CALM:
+        return
     if kind is int:
         is_wide = not -INT_MAX <= item <= INT_MAX
     elif kind is range:

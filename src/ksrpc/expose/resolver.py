@@ -121,6 +121,7 @@ class Resolver:
             walker.territory,
             holder,
             objects=tuple(map(find_loaded, preset.objects)) if preset is not None else (),
+            is_listed=preset is not None,
         )
         return judge(item, place)
 

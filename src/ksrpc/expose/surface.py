@@ -87,7 +87,7 @@ class Surface:
         """
         parts = path[: _PATH_CHARS + 1].split(".") if type(path) is str else [""]
         opened = self._opened_at(parts)
-        blocked = _first_prefix(parts, self._block)
+        blocked = _first_prefix(parts, self._block) if self._block else 0
         if not opened or 0 < blocked <= opened:
             raise NotFoundError
         _check_text(path, parts)

@@ -10,6 +10,7 @@ import dataclasses
 
 from ksrpc.config import Config
 from ksrpc.errors import BusyError
+from ksrpc.expose import Surface
 from ksrpc.gateway.allow import Allowance
 from ksrpc.gateway.call import Answer, Call
 from ksrpc.gateway.describe import Registry
@@ -25,6 +26,8 @@ class Gateway:
     """Take calls from the transports' shells and bring each to its answer."""
 
     def __init__(self, config: Config, tokens: TokenStore, *, shows_output: bool = False) -> None:
+        for rules in (config.all_rules, *map(config.rules_for, config.user)):
+            Surface(rules)  # a pattern that cannot be is an error now, not with the first call
         self.config = config
         self.door = Doorkeeper(config, tokens)
         self.executors = Executors(config, shows_output=shows_output)

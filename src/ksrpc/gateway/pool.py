@@ -77,8 +77,8 @@ class Pool:
         """Ask a process what the call's path leads to; return the packed descriptor."""
         child = await self._serial.acquire(dataclasses.replace(call, tell=ignore))
         child.deadline = call.deadline
+        _, future = child.link.describe(call.path)
         try:
-            _, future = child.link.describe(call.path)
             return b"".join(await future)
         except LostError as exc:
             raise await self._explain(self._serial, child, exc) from None

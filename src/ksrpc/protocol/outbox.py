@@ -124,7 +124,7 @@ class Outbox:
             stream = self._turns[0]
             self._turns.rotate(-1)
             if stream.is_sendable and (self.credit > 0 or not stream.pieces):
-                head, body = stream.take(min(self._limits.frame_bytes, max(self.credit, 0)))
+                head, body = stream.take(min(self._limits.slice_bytes, max(self.credit, 0)))
                 self.credit -= len(body)
                 if stream.is_finished:
                     self.drop(stream.call)

@@ -35,7 +35,7 @@ class Framer:
         """
         if not self._rest:  # the usual case: one read, one frame, no copy but the slice
             size = self._frame_size(data)
-            if size == len(data) - 4:
+            if 0 <= size == len(data) - 4:
                 yield data[4:]
                 return
         self._rest += data

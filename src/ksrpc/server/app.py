@@ -5,6 +5,7 @@ Source: docs/reference/http.md.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_log = logging.getLogger("ksrpc")
 _SOCKETS = {"/ws/bytes", "/v1/ws"}
 
 
@@ -58,6 +60,9 @@ async def _serve_http(gateway: Gateway, exchange: HttpExchange) -> None:
             raise NotFoundError("no such address; calls go to /v1/call/{module.function}")
     except KsrpcError as exc:
         await exchange.send_problem(pack_problem(exc))
+    except Exception:
+        _log.exception("a call failed inside the gateway")
+        await exchange.send_problem(pack_problem(KsrpcError("internal error; see the server's log")))
 
 
 async def _live(gateway: Gateway, receive: Receive, send: Send) -> None:

@@ -20,7 +20,7 @@ from ksrpc.gateway import Answer, Arguments, Call, Gateway
 from ksrpc.gateway.identify import Visitor
 from ksrpc.limits import MIB, REQUEST, SESSION
 from ksrpc.protocol import Buffer
-from ksrpc.server.negotiation import choose_media_type
+from ksrpc.server.negotiation import PICKLE_STARTS, choose_media_type
 from ksrpc.server.problem import Problem, pack_method_problem
 from ksrpc.wire import view
 
@@ -31,7 +31,6 @@ _COMMON = [
 ]
 _OPTIONS = {"fmt", "cache_get", "cache_expire", "async_remote", "func"}
 _PROBLEM_MEDIA_TYPE = "application/problem+json"
-_PICKLE_STARTS = (b"\x1f\x8b", b"\x80\x04", b"\x80\x05")
 
 
 class HttpExchange:
@@ -203,11 +202,13 @@ async def _read_arguments(exchange: HttpExchange) -> Arguments:
     media_type = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == wire.MEDIA_TYPE:
         length = exchange.headers.get("content-length", "")
+        if length.isdigit() and int(length) > REQUEST.message_bytes:
+            raise TooLargeError(f"the body is over {REQUEST.message_bytes >> 20} MiB")
         if length.isdigit() and int(length) <= SESSION.inline_bytes:
             return Arguments(await exchange.read(SESSION.inline_bytes))
         return Arguments(rest=exchange.pieces(REQUEST.message_bytes))
     body = await exchange.read(REQUEST.head_bytes)
-    if body.startswith(_PICKLE_STARTS):
+    if body.startswith(PICKLE_STARTS) or media_type == "multipart/form-data":
         raise UnsupportedError(
             "this server needs ksrpc >= 1: `pip install -U ksrpc` on the client; pickles are never read"
         )

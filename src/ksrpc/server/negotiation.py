@@ -11,6 +11,8 @@ from ksrpc.errors import NotAcceptableError
 #: "any" lets the render step decide: a table becomes CSV, all else JSON.
 ANY = "*/*"
 OFFERED = (wire.MEDIA_TYPE, "application/json", "text/csv", "application/x-ndjson", "text/plain")
+#: gzip and pickle protocols 2 to 5: what versions below 1 sent. Recognised to be refused, never read.
+PICKLE_STARTS = (b"\x1f\x8b", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 _FORMATS = {"json": "application/json", "csv": "text/csv"}
 
 

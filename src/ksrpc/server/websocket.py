@@ -24,6 +24,7 @@ from ksrpc.model import User
 from ksrpc.protocol import Buffer, Callee, FrameType
 from ksrpc.protocol.event import BodyCame, Called, CancelCame, Described, Event, Greeted
 from ksrpc.protocol.fault import pack_fault
+from ksrpc.server.negotiation import PICKLE_STARTS
 from ksrpc.server.problem import pack_problem
 from ksrpc.transport.link import RaisedError
 
@@ -62,7 +63,8 @@ class SessionShell:
         self._gateway = gateway
         self._user = user
         self._send = send
-        self._session = Callee(now=time.monotonic())
+        self._opened_at = time.monotonic()
+        self._session = Callee(now=self._opened_at)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._inflows: dict[int, _Inflow] = {}
         self._is_writing = False
@@ -76,7 +78,7 @@ class SessionShell:
                 message = await receive()
                 if message["type"] != "websocket.receive":
                     return
-                event = self._session.receive(message.get("bytes") or b"", time.monotonic())
+                event = self._session.receive(self._take(message), time.monotonic())
                 if event is not None:
                     self._act(event)
                 await self._flush()
@@ -84,6 +86,19 @@ class SessionShell:
             keeper.cancel()
             for task in list(self._tasks.values()):
                 task.cancel()
+
+    def _take(self, message: MutableMapping[str, Any]) -> bytes:
+        """Return a message's bytes; say to those who speak something else what is wrong."""
+        data: bytes | None = message.get("bytes")
+        if data is None:
+            raise ProtocolError("text messages are not spoken here, only binary ones")
+        if self._session.peer is None and data.startswith(PICKLE_STARTS):
+            raise ProtocolError("this server needs ksrpc >= 1: pip install -U ksrpc; pickles are never read")
+        return data
+
+    def _check_greeted(self) -> None:
+        if self._session.peer is None and time.monotonic() - self._opened_at >= self._session.limits.hello_s:
+            raise LostError(f"no HELLO within {self._session.limits.hello_s:g} s")
 
     async def _keep(self, server: asyncio.Task[Any] | None) -> None:
         """Send heartbeats, notice silence and revoked tokens."""
@@ -93,6 +108,7 @@ class SessionShell:
             try:
                 if not self._gateway.door.still_valid(self._user):
                     raise AuthError("the token is no longer valid")
+                self._check_greeted()
                 self._session.tick(time.monotonic())
                 self._spawn_flush()
             except (KsrpcError, OSError) as exc:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 import sqlite3
 import time
@@ -74,7 +75,13 @@ class TokenStore:
     def create(
         self, user: str, *, scopes: frozenset[str] = frozenset({"call"}), lifetime_s: float | None = None
     ) -> str:
-        """Make a token for `user` and return it; it is never to be had again."""
+        """Make a token for `user` and return it; it is never to be had again.
+
+        Raises:
+            ConfigError: The name is none that may stand in files, logs and headers.
+        """
+        if not _USER.fullmatch(user):
+            raise ConfigError(f"{user[:80]!r} is no user name: 1 to 64 letters, digits, or . _ - @ after the first")
         token_id = "".join(secrets.choice(_ALPHABET) for _ in range(8))
         body = f"ksr_{token_id}_" + "".join(secrets.choice(_ALPHABET) for _ in range(43))
         token = body + _checksum(body)
@@ -151,6 +158,9 @@ def is_valid(record: TokenRecord) -> bool:
 def looks_right(token: str) -> bool:
     """Tell whether a token has the form and the checksum of one, so that a typing error is told from a wrong one."""
     return token.startswith("ksr_") and len(token) == 62 and token[-6:] == _checksum(token[:-6])
+
+
+_USER = re.compile(r"\w[\w.@-]{0,63}")
 
 
 def _digest(token: str) -> bytes:

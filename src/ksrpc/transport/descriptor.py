@@ -1,8 +1,9 @@
-"""Hand a large value from a worker to the gateway through a descriptor that the gateway created.
+"""Hand a large value from a worker to the gateway through memory that the gateway created.
 
-The gateway creates it and passes it on; the worker writes and seals it; the gateway checks the seals and the size
-before it looks at a byte. No path or name ever comes from a worker. Where the system has no sealed memory, the
-gateway copies what it received before it uses it, so that a later write cannot change it.
+The gateway makes the region, fixes its size by sealing it, and passes its descriptor; the worker writes into it. The
+size cannot change, so that the gateway may map it; what is in it is the worker's word, as with every answer, and
+whoever keeps an answer copies it. No path or name ever comes from a worker. A region is used again for the same
+worker once nobody looks at the old value any more: fresh pages cost more than the copy.
 
 Source: docs/spec/protocol.md "Hand-over".
 """
@@ -20,68 +21,110 @@ from collections.abc import Sequence
 from itertools import islice
 
 from ksrpc.errors import ProtocolError
+from ksrpc.limits import MIB
 from ksrpc.protocol import Buffer
 
 _TAG = struct.Struct("<IB")
 _IOV_MAX = 512
-_COPY_BYTES = 1 << 20
-_BLOCK_BYTES = 512
 _HAS_SEALS = hasattr(os, "memfd_create") and hasattr(fcntl, "F_ADD_SEALS")
-_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE if _HAS_SEALS else 0
+#: Regions are made in these steps, so that the next answer of about the same size fits.
+_STEP_BYTES = 4 * MIB
+#: Larger regions are given back at once.
+_KEPT_BYTES = 256 * MIB
+_KEPT_REGIONS = 2
 
 
-def create_descriptor() -> int:
-    """Create an empty anonymous file that nobody can name. The caller closes it."""
-    if _HAS_SEALS:
-        return os.memfd_create("ksrpc-value", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
+class Region:
+    """Own one piece of memory that a worker writes and the gateway reads. Its size never changes."""
+
+    def __init__(self, size: int) -> None:
+        self.size = -(-size // _STEP_BYTES) * _STEP_BYTES
+        self.fd = _create(self.size)
+        self._map: mmap.mmap | None = None
+
+    def view(self, size: int) -> memoryview:
+        """Return the first `size` bytes. The pages are shared: they are nobody's private memory.
+
+        Raises:
+            ProtocolError: The worker announced more than the region holds.
+        """
+        if not 0 < size <= self.size:
+            raise ProtocolError("a worker announced more than its region holds")
+        self._map = mmap.mmap(self.fd, self.size, mmap.MAP_SHARED, mmap.PROT_READ)
+        return memoryview(self._map)[:size]
+
+    def is_free(self) -> bool:
+        """Tell whether nobody looks at the last value any more, and forget it if so."""
+        if self._map is not None:
+            try:
+                self._map.close()
+            except BufferError:
+                return False
+            self._map = None
+        return True
+
+    def close(self) -> None:
+        """Give the memory back, as soon as nobody looks at it any more."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+class Regions:
+    """Keep the regions of one worker."""
+
+    def __init__(self) -> None:
+        self._kept: list[Region] = []
+
+    def take(self, size: int) -> Region:
+        """Return a region of at least this size: one that is free, or a new one."""
+        for region in self._kept:
+            if size <= region.size <= 4 * size + _STEP_BYTES and region.is_free():
+                self._kept.remove(region)
+                return region
+        return Region(size)
+
+    def give_back(self, region: Region) -> None:
+        """Keep a region for the next answer if it is worth it."""
+        if region.size > _KEPT_BYTES:
+            region.close()
+            return
+        self._kept.append(region)
+        while len(self._kept) > _KEPT_REGIONS:
+            self._kept.pop(0).close()
+
+    def close(self) -> None:
+        """Give everything back."""
+        while self._kept:
+            self._kept.pop().close()
+
+
+def _create(size: int) -> int:
+    if not _HAS_SEALS:  # another system: an anonymous file, whose pages are the system's cache
+        with tempfile.TemporaryFile() as file:
+            file.truncate(size)
+            return os.dup(file.fileno())
+    fd = os.memfd_create("ksrpc-value", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(fd, size)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+    return fd
 
 
 def write_descriptor(fd: int, pieces: Sequence[Buffer]) -> None:
-    """Write the pieces without joining them, then seal the descriptor against any change.
+    """Write the pieces from the start without joining them.
 
     Raises:
-        OSError: The file size limit of this process, or no memory.
+        OSError: The region is too small, or there is no memory.
     """
     waiting = deque(memoryview(p).cast("B") for p in pieces if len(p))
+    offset = 0
     while waiting:
-        written = os.writev(fd, list(islice(waiting, _IOV_MAX)))
+        written = os.pwritev(fd, list(islice(waiting, _IOV_MAX)), offset)
+        offset += written
         while waiting and written >= len(waiting[0]):
             written -= len(waiting.popleft())
         if written:
             waiting[0] = waiting[0][written:]
-    if _HAS_SEALS:
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
-
-
-def view_descriptor(fd: int, size: int) -> memoryview:
-    """Map a descriptor that came back from a worker. Its pages are shared: they are nobody's private memory.
-
-    Raises:
-        ProtocolError: It is not sealed, has holes, or does not hold exactly `size` bytes.
-    """
-    status = os.fstat(fd)
-    if status.st_size != size or size <= 0:
-        raise ProtocolError("a worker's descriptor does not hold what it announced")
-    if _HAS_SEALS:
-        if status.st_blocks * _BLOCK_BYTES < size:  # reading a hole would take memory in the gateway's name
-            raise ProtocolError("a worker's descriptor has holes")
-        if fcntl.fcntl(fd, fcntl.F_GET_SEALS) & _SEALS != _SEALS:
-            raise ProtocolError("a worker's descriptor is not sealed")
-        return memoryview(mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ))
-    return _copy(fd, size)
-
-
-def _copy(fd: int, size: int) -> memoryview:
-    target = mmap.mmap(-1, size)
-    view = memoryview(target)
-    for offset in range(0, size, _COPY_BYTES):
-        piece = os.pread(fd, min(_COPY_BYTES, size - offset), offset)
-        if len(piece) != min(_COPY_BYTES, size - offset):
-            raise ProtocolError("a worker's descriptor was cut short")
-        view[offset : offset + len(piece)] = piece
-    return view
 
 
 def send_descriptor(channel: socket.socket, call: int, fd: int | None) -> None:

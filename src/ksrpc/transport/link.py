@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import time
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from ksrpc.limits import HANDOVER_BYTES, RESULT
 from ksrpc.protocol import Buffer, Caller, Framer, Meta, pack_length
 from ksrpc.protocol.event import Event, Greeted, HandoverCame, RaiseCame, ResultCame
 from ksrpc.protocol.fault import RAISED, parse_fault
-from ksrpc.transport.descriptor import create_descriptor, send_descriptor, view_descriptor
+from ksrpc.transport.descriptor import Region, Regions, send_descriptor
 
 #: Argument bytes queued towards a worker before the sender has to wait.
 _QUEUE_BYTES = 1 << 20
@@ -36,20 +35,14 @@ class RaisedError(KsrpcError):
 class Inbound:
     """Collect the value of one call from a worker."""
 
-    __slots__ = ("announced_bytes", "descriptor", "future", "pieces", "size")
+    __slots__ = ("announced_bytes", "future", "pieces", "region", "size")
 
     def __init__(self, future: asyncio.Future[tuple[Buffer, ...]]) -> None:
         self.future = future
         self.pieces: list[Buffer] = []
         self.size = 0
         self.announced_bytes = 0
-        self.descriptor: int | None = None
-
-    def close(self) -> None:
-        """Give the descriptor back."""
-        if self.descriptor is not None:
-            os.close(self.descriptor)
-            self.descriptor = None
+        self.region: Region | None = None
 
 
 class WorkerLink(asyncio.Protocol):
@@ -65,6 +58,7 @@ class WorkerLink(asyncio.Protocol):
         self._may_write = True
         self._drained = asyncio.Event()
         self._inbound: dict[int, Inbound] = {}
+        self._regions = Regions()
 
     def call(self, meta: Meta, arguments: Buffer) -> tuple[int, asyncio.Future[tuple[Buffer, ...]]]:
         """Send a call whose arguments are all there."""
@@ -90,6 +84,10 @@ class WorkerLink(asyncio.Protocol):
         """Ask the worker to stop; its answer still comes."""
         self.session.cancel(call)
         self.flush()
+
+    def forget_regions(self) -> None:
+        """Give back the memory that is kept for the next large answer."""
+        self._regions.close()
 
     def close(self) -> None:
         """Close the pair; the worker ends by it."""
@@ -169,16 +167,16 @@ class WorkerLink(asyncio.Protocol):
         entry.pieces.append(event.body)
         if not event.fin:
             return
-        if entry.descriptor is not None:
-            entry.pieces = [view_descriptor(entry.descriptor, entry.announced_bytes)]
+        if entry.region is not None:
+            entry.pieces = [entry.region.view(entry.announced_bytes)]
         del self._inbound[event.call]
-        entry.close()
+        self._release(entry)
         if not entry.future.done():
             entry.future.set_result(tuple(entry.pieces))
 
     def _on_raise(self, event: RaiseCame) -> None:
         entry = self._inbound.pop(event.call)
-        entry.close()
+        self._release(entry)
         if not entry.future.done():
             raised = event.meta.get("code") == RAISED
             entry.future.set_exception(
@@ -191,8 +189,13 @@ class WorkerLink(asyncio.Protocol):
             send_descriptor(self._channel, event.call, None)
             return
         entry.announced_bytes = event.size
-        entry.descriptor = create_descriptor()
-        send_descriptor(self._channel, event.call, entry.descriptor)
+        entry.region = self._regions.take(event.size)
+        send_descriptor(self._channel, event.call, entry.region.fd)
+
+    def _release(self, entry: Inbound) -> None:
+        if entry.region is not None:
+            self._regions.give_back(entry.region)
+            entry.region = None
 
     def _lose(self, reason: str) -> None:
         self.is_lost = True
@@ -202,8 +205,9 @@ class WorkerLink(asyncio.Protocol):
             with contextlib.suppress(LostError):
                 self.greeted.exception()
         for call, entry in self._inbound.items():
-            entry.close()
+            self._release(entry)
             if not entry.future.done():
                 entry.future.set_exception(LostError(reason, maybe_ran=self.session.was_sent(call)))
                 entry.future.exception()
         self._inbound.clear()
+        self._regions.close()

@@ -36,7 +36,7 @@ from ksrpc.transport.dial import dial, hang_up, parse_url
 from ksrpc.transport.problem import parse_problem
 from ksrpc.transport.waiter import Waiter
 
-_READ_BYTES = 1 << 18
+_READ_BYTES = 1 << 16
 _POLL_S = 1
 _KEEP_S = 5.0
 #: How long after its deadline a call is waited for; the server ends it by then, or is gone.

@@ -131,11 +131,10 @@ def _resolve_structure(node: dict[str, Any], limits: WireLimits, depth: int) -> 
         raise DecodeError("a structure that cannot be")
     formats = [resolve_dtype(part, limits, depth=depth + 1) for part in node["formats"]]
     parts: Any = {**node, "formats": formats}
+    align = parts.pop("align") and bool(formats)
     if set(node["titles"]) <= {None}:
         del parts["titles"]
-    if not formats:
-        parts["align"] = False
-    made: np.dtype[Any] = np.dtype(parts)
+    made: np.dtype[Any] = np.dtype(parts, align=align)
     return made
 
 

@@ -72,7 +72,7 @@ def _read_datetime(decoder: Decoder, text: Any, fold: Any, zone: Any, offset: An
     expect_zone(zone)
     if offset is not None and zone is not None:
         utc = value - timedelta(microseconds=decoder.integer(offset, -_DAY, _DAY))
-        local: datetime = zone.fromutc(utc.replace(tzinfo=None if is_pytz(zone) else zone))
+        local: datetime = zone.fromutc(utc.replace(tzinfo=zone))
         return local
     return value.replace(fold=decoder.integer(fold, 0, 1), tzinfo=zone)
 

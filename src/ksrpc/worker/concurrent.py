@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import time
-from functools import partial
 from typing import cast
 
 from ksrpc.errors import KsrpcError, ProtocolError, TooLargeError
@@ -138,10 +138,13 @@ class ConcurrentWorker(asyncio.Protocol):
         self._session.handover(call, message.nbytes)
         self._flush()
         fd = await grant
+        writing = loop.run_in_executor(None, _fill, fd, message)
         try:
-            await loop.run_in_executor(None, partial(write_descriptor, fd, message.segments))
+            await asyncio.shield(writing)
         finally:
-            os.close(fd)
+            while not writing.done():  # once this call has ended the gateway gives the region to another
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([writing])
         self._session.answer(call, [b""], size=0, meta={"descriptor": message.nbytes})
 
     def _on_descriptor(self) -> None:
@@ -160,3 +163,10 @@ class ConcurrentWorker(asyncio.Protocol):
             grant.set_exception(TooLargeError("the result is larger than the gateway takes"))
         else:
             grant.set_result(fd)
+
+
+def _fill(fd: int, message: Message) -> None:
+    try:
+        write_descriptor(fd, message.segments)
+    finally:
+        os.close(fd)

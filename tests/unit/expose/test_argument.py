@@ -119,6 +119,14 @@ def test_capabilities(stall: Callable[[str], Target], name: str, value: Any) -> 
     stall("call").call_check((None,), {"engine": 1, "proxies": False})
 
 
+@pytest.mark.parametrize("name", ["path", "sql"])
+def test_bounds_of_values_hold_for_every_class(stall: Callable[[str], Target], name: str) -> None:
+    """C1 comes first, whatever a parameter is called."""
+    for value in (2**70, Sneaky("x"), [2**70], Decimal("1E+99999999")):
+        assert refusal(stall("read"), **{"path": "x", name: value}).rule == "C1"
+    assert refusal(stall("call"), 2**70).rule == "C1"
+
+
 @pytest.mark.parametrize("value", ["localhost:6379", "127.0.0.1", "example.com"])
 def test_addresses_are_capabilities(stall: Callable[[str], Target], value: str) -> None:
     """C2: an address without a scheme is one still."""

@@ -12,7 +12,8 @@ from ksrpc.protocol.session import Session
 #: Windows so small that a test runs into them with a few bytes.
 SMALL = replace(
     SESSION,
-    frame_bytes=64,
+    frame_bytes=80,
+    slice_bytes=64,
     inline_bytes=32,
     window_bytes=100,
     window_max_bytes=400,

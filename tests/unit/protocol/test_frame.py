@@ -51,7 +51,15 @@ def test_meta_beyond_the_end() -> None:
 
 @pytest.mark.parametrize(
     "meta",
-    [b"\xc1", b"\x81\xa1a", b"\x80\x80", b"\x81\x01\x02", b"\x81\xa1a\xd4\x05\x00", b"\x81\xa1\xff\x01", b"\xdf\xff\xff\xff\xff"],
+    [
+        b"\xc1",
+        b"\x81\xa1a",
+        b"\x80\x80",
+        b"\x81\x01\x02",
+        b"\x81\xa1a\xd4\x05\x00",
+        b"\x81\xa1\xff\x01",
+        b"\xdf\xff\xff\xff\xff",
+    ],
     ids=["reserved", "cut", "two", "int key", "ext", "not UTF-8", "huge map"],
 )
 def test_meta_that_is_not_plain_messagepack(meta: bytes) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from ksrpc.wire import RESULT_TABLE, Reader, Table, pack, parse
 from ksrpc.wire.codec import NONE
 from ksrpc.wire.message import CHUNK, MAGIC, PRELUDE, VERSION
-
 from tests.helpers.feed import Feed
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from ksrpc.errors import DecodeError, TooLargeError
 from ksrpc.wire import REQUEST_TABLE, pack, parse
 from ksrpc.wire.message import CHUNK, MAGIC, PRELUDE
-
 from tests.helpers.feed import FEEDS, Feed
 from tests.unit.wire.carry import container, read
 

@@ -9,11 +9,11 @@ import lz4.block
 import numpy as np
 import pytest
 import zstandard
+
 from ksrpc.errors import DecodeError, MissingExtraError
 from ksrpc.wire import CODECS, pack, parse
 from ksrpc.wire.codec import LZ4, ZSTD, Compressor, Decompressor
 from ksrpc.wire.message import CHUNK
-
 from tests.unit.wire.carry import carry
 
 PACKED = ["lz4", "zstd"]

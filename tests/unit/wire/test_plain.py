@@ -14,34 +14,80 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
+
 from ksrpc.errors import DecodeError, EncodeError, TooLargeError
 from ksrpc.wire import REQUEST_ANY_TABLE, REQUEST_TABLE, pack, pack_arguments, parse, parse_arguments, tag
-
 from tests.helpers.feed import FEEDS, Feed
 from tests.unit.wire.carry import carry, container, read
 
 SHANGHAI = zoneinfo.ZoneInfo("Asia/Shanghai")
 
 VALUES: list[Any] = [
-    2**64, -(2**63) - 1, 2**30_000, -(2**30_000), 1j, complex(-0.0, float("inf")),
-    b"x" * 70_000, "é" * 70_000, "\ud800 lone", "\udfff" * 5000, bytearray(b"abc"), bytearray(5000), bytearray(),
-    decimal.Decimal("1.10"), decimal.Decimal("-0E+5"), decimal.Decimal("Infinity"), decimal.Decimal("1E+999999"),
-    fractions.Fraction(-1, 3), fractions.Fraction(10**40, 3), uuid.UUID(int=5),
-    dt.date.min, dt.date.max, dt.time(1, 2, 3, 4, fold=1), dt.time(tzinfo=dt.UTC), dt.datetime.max,
+    2**64,
+    -(2**63) - 1,
+    2**30_000,
+    -(2**30_000),
+    1j,
+    complex(-0.0, float("inf")),
+    b"x" * 70_000,
+    "é" * 70_000,
+    "\ud800 lone",
+    "\udfff" * 5000,
+    bytearray(b"abc"),
+    bytearray(5000),
+    bytearray(),
+    decimal.Decimal("1.10"),
+    decimal.Decimal("-0E+5"),
+    decimal.Decimal("Infinity"),
+    decimal.Decimal("1E+999999"),
+    fractions.Fraction(-1, 3),
+    fractions.Fraction(10**40, 3),
+    uuid.UUID(int=5),
+    dt.date.min,
+    dt.date.max,
+    dt.time(1, 2, 3, 4, fold=1),
+    dt.time(tzinfo=dt.UTC),
+    dt.datetime.max,
     dt.datetime(2024, 11, 3, 1, 30, fold=1, tzinfo=zoneinfo.ZoneInfo("America/New_York")),
-    dt.datetime(2024, 1, 1, tzinfo=SHANGHAI), dt.datetime(2024, 1, 1, 0, 0, 0, 1, tzinfo=dt.UTC),
-    dt.timedelta.min, dt.timedelta.max, dt.timedelta(-1, 5, 7), dt.UTC, SHANGHAI,
-    dt.timezone(dt.timedelta(hours=8)), dt.timezone(dt.timedelta(hours=-8, microseconds=1), "odd"),
-    range(5), range(10, 0, -3), range(0), slice(None), slice(1, "a", (2,)), ..., NotImplemented,
-    (), (1,), (1, (2, [3, ()])), [], [[]], set(), {1, "a", (2, None)}, frozenset({frozenset(), 1.5}),
-    {}, {"a": {"b": [None]}}, {1: 2, None: 3, (1, 2): 4, "a": 5, 2.5: 6, b"k": 7},
-    collections.OrderedDict([("b", 1), (2, "a")]), collections.Counter("abca"),
-    collections.defaultdict(list, {"a": [1]}), collections.defaultdict(None, {1: 2}),
-    collections.deque([1, [2]]), collections.deque([1, 2], maxlen=2), {"\ud800": "\ud800"}, [2**70, "a", None] * 9,
-]  # fmt: skip
+    dt.datetime(2024, 1, 1, tzinfo=SHANGHAI),
+    dt.datetime(2024, 1, 1, 0, 0, 0, 1, tzinfo=dt.UTC),
+    dt.timedelta.min,
+    dt.timedelta.max,
+    dt.timedelta(-1, 5, 7),
+    dt.UTC,
+    SHANGHAI,
+    dt.timezone(dt.timedelta(hours=8)),
+    dt.timezone(dt.timedelta(hours=-8, microseconds=1), "odd"),
+    range(5),
+    range(10, 0, -3),
+    range(0),
+    slice(None),
+    slice(1, "a", (2,)),
+    ...,
+    NotImplemented,
+    (),
+    (1,),
+    (1, (2, [3, ()])),
+    [],
+    [[]],
+    set(),
+    {1, "a", (2, None)},
+    frozenset({frozenset(), 1.5}),
+    {},
+    {"a": {"b": [None]}},
+    {1: 2, None: 3, (1, 2): 4, "a": 5, 2.5: 6, b"k": 7},
+    collections.OrderedDict([("b", 1), (2, "a")]),
+    collections.Counter("abca"),
+    collections.defaultdict(list, {"a": [1]}),
+    collections.defaultdict(None, {1: 2}),
+    collections.deque([1, [2]]),
+    collections.deque([1, 2], maxlen=2),
+    {"\ud800": "\ud800"},
+    [2**70, "a", None] * 9,
+]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: f"{type(value).__name__}-{str(value)[:20]!a}")
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
 @pytest.mark.parametrize("feed", FEEDS)
 def test_it_arrives(value: Any, feed: Feed) -> None:
     data = pack(value).join()
@@ -49,13 +95,13 @@ def test_it_arrives(value: Any, feed: Feed) -> None:
     for got in (parse(data), read(data, feed) if pieces else parse(bytearray(data))):
         assert type(got) is type(value)
         assert got == value
-        assert repr(got) == repr(value) or isinstance(value, set | frozenset)
+        assert isinstance(value, int | set | frozenset) or repr(got) == repr(value)
 
 
 def test_not_numbers_arrive() -> None:
     assert str(carry(decimal.Decimal("-sNaN123"))) == "-sNaN123"
     got = carry(complex(float("nan"), -0.0))
-    assert got.real != got.real  # noqa: PLR0124
+    assert got.real != got.real
     assert str(got.imag) == "-0.0"
 
 
@@ -87,10 +133,23 @@ class Text(str):
 
 @pytest.mark.parametrize(
     "value",
-    [object(), Text("a"), len, int, collections, {"a": 1}.keys(), iter([]), collections.defaultdict(lambda: 1),
-     collections.ChainMap(), {1, object()}, 2**40_000, memoryview(np.zeros(2, ">i4")), decimal.Decimal("1" * 6000)],
+    [
+        object(),
+        Text("a"),
+        len,
+        int,
+        collections,
+        {"a": 1}.keys(),
+        iter([]),
+        collections.defaultdict(lambda: 1),
+        collections.ChainMap(),
+        {1, object()},
+        2**40_000,
+        memoryview(np.zeros(2, ">i4").data),
+        decimal.Decimal("1" * 6000),
+    ],
     ids=lambda value: type(value).__name__,
-)  # fmt: skip
+)
 def test_what_is_not_in_the_table_is_refused(value: Any) -> None:
     with pytest.raises(EncodeError):
         pack([value])
@@ -119,7 +178,7 @@ def test_nesting_up_to_the_limit_arrives(depth: int) -> None:
     for _ in range(depth):
         value = (value,)
     assert carry(value) == value
-    for _ in range(200 - depth):
+    for _ in range(201 - depth):
         value = [value]
     with pytest.raises(EncodeError, match="nested deeper than 200"):
         pack(value)
@@ -130,27 +189,64 @@ def tagged(number: int, *payload: Any) -> bytes:
     return container(msgpack.packb([msgpack.ExtType(1, bytes([number])), *payload]))
 
 
-HOSTILE = {
-    "set twice": (tag.SET, 1, 1), "set of lists": (tag.SET, []), "map odd": (tag.MAP, 1), "map twice": (tag.MAP, 1, 2, 1, 3),
-    "factory": (tag.DEFAULT_DICT, "os.system"), "deque": (tag.DEQUE, 1, [1, 2]), "deque type": (tag.DEQUE, None, "ab"),
-    "deque length": (tag.DEQUE, -1, []), "ref": (tag.REF, 0), "ref below": (tag.REF, -1), "bigint": (tag.BIGINT, "1"),
-    "bigint long": (tag.BIGINT, bytes(4097)), "complex": (tag.COMPLEX, 1, 2.0), "complex arity": (tag.COMPLEX, 1.0),
-    "bytes number": (tag.BYTES, 1), "bytes zero": (tag.BYTES, 0), "text": (tag.TEXT, b"\xff"),
-    "surrogate": (tag.SURROGATE, b"\xff"), "decimal": (tag.DECIMAL, "1_000"), "decimal space": (tag.DECIMAL, " 1"),
-    "decimal long": (tag.DECIMAL, "1" * 5001), "fraction": (tag.FRACTION, 1, 0), "fraction text": (tag.FRACTION, "1", 2),
-    "uuid": (tag.UUID, bytes(15)), "date": (tag.DATE, "20240101"), "date week": (tag.DATE, "2024-W01-1"),
-    "date type": (tag.DATE, 5), "time": (tag.TIME, "25:00:00", 0, None), "time fold": (tag.TIME, "01:00:00", 2, None),
-    "time zone": (tag.TIME, "01:00:00", 0, "utc"), "datetime": (tag.DATETIME, "2024-01-01 00:00:00", 0, None),
-    "datetime zone": (tag.DATETIME, "2024-01-01T00:00:00+00:00", 0, None), "timedelta": (tag.TIMEDELTA, 0, 86_400, 0),
-    "timedelta days": (tag.TIMEDELTA, 10**9, 0, 0), "zone kind": (tag.ZONE, "tzlocal"), "zone": (tag.ZONE, "zoneinfo", "No/Such"),
-    "zone folder": (tag.ZONE, "zoneinfo", "Asia"), "zone path": (tag.ZONE, "zoneinfo", "../../../etc/passwd"),
-    "zone root": (tag.ZONE, "dateutil", "/etc/passwd"), "zone pytz": (tag.ZONE, "pytz", "..\\x"), "zone fixed": (tag.ZONE, "fixed", 86_400_000_000, None),
-    "zone file": (tag.ZONE, "dateutil", "tzlocal()"), "range": (tag.RANGE, 0, 1, 0), "range float": (tag.RANGE, 0.0, 1, 1),
-    "slice": (tag.SLICE, 1), "ellipsis": (tag.ELLIPSIS, 1), "memoryview": (tag.MEMORYVIEW, "|O", [1], b"x"),
-    "memoryview shape": (tag.MEMORYVIEW, "<i4", [2], b"xxxx"), "memoryview text": (tag.MEMORYVIEW, "P", [1], b"xxxxxxxx"),
-    "bool number": (tag.ZONE, "fixed", True, None), "reserved": (tag.NAMESPACE, {}), "handle": (tag.HANDLE, b"x"),
-    "unknown": (0x0F, 1), "zero": (0x00, 1), "arrow": (tag.ARROW, "table", b"x"), "vendor": (tag.VENDOR_FIRST,),
-}  # fmt: skip
+HOSTILE: dict[str, tuple[Any, ...]] = {
+    "set twice": (tag.SET, 1, 1),
+    "set of lists": (tag.SET, []),
+    "map odd": (tag.MAP, 1),
+    "map twice": (tag.MAP, 1, 2, 1, 3),
+    "factory": (tag.DEFAULT_DICT, "os.system"),
+    "deque": (tag.DEQUE, 1, [1, 2]),
+    "deque type": (tag.DEQUE, None, "ab"),
+    "deque length": (tag.DEQUE, -1, []),
+    "ref": (tag.REF, 0),
+    "ref below": (tag.REF, -1),
+    "bigint": (tag.BIGINT, "1"),
+    "bigint long": (tag.BIGINT, bytes(4097)),
+    "complex": (tag.COMPLEX, 1, 2.0),
+    "complex arity": (tag.COMPLEX, 1.0),
+    "bytes number": (tag.BYTES, 1),
+    "bytes zero": (tag.BYTES, 0),
+    "text": (tag.TEXT, b"\xff"),
+    "surrogate": (tag.SURROGATE, b"\xff"),
+    "decimal": (tag.DECIMAL, "1_000"),
+    "decimal space": (tag.DECIMAL, " 1"),
+    "decimal long": (tag.DECIMAL, "1" * 5001),
+    "fraction": (tag.FRACTION, 1, 0),
+    "fraction text": (tag.FRACTION, "1", 2),
+    "uuid": (tag.UUID, bytes(15)),
+    "date": (tag.DATE, "20240101"),
+    "date week": (tag.DATE, "2024-W01-1"),
+    "date type": (tag.DATE, 5),
+    "time": (tag.TIME, "25:00:00", 0, None),
+    "time fold": (tag.TIME, "01:00:00", 2, None),
+    "time zone": (tag.TIME, "01:00:00", 0, "utc"),
+    "datetime": (tag.DATETIME, "2024-01-01 00:00:00", 0, None),
+    "datetime zone": (tag.DATETIME, "2024-01-01T00:00:00+00:00", 0, None),
+    "timedelta": (tag.TIMEDELTA, 0, 86_400, 0),
+    "timedelta days": (tag.TIMEDELTA, 10**9, 0, 0),
+    "zone kind": (tag.ZONE, "tzlocal"),
+    "zone": (tag.ZONE, "zoneinfo", "No/Such"),
+    "zone folder": (tag.ZONE, "zoneinfo", "Asia"),
+    "zone path": (tag.ZONE, "zoneinfo", "../../../etc/passwd"),
+    "zone root": (tag.ZONE, "dateutil", "/etc/passwd"),
+    "zone pytz": (tag.ZONE, "pytz", "..\\x"),
+    "zone fixed": (tag.ZONE, "fixed", 86_400_000_000, None),
+    "zone file": (tag.ZONE, "dateutil", "tzlocal()"),
+    "range": (tag.RANGE, 0, 1, 0),
+    "range float": (tag.RANGE, 0.0, 1, 1),
+    "slice": (tag.SLICE, 1),
+    "ellipsis": (tag.ELLIPSIS, 1),
+    "memoryview": (tag.MEMORYVIEW, "|O", [1], b"x"),
+    "memoryview shape": (tag.MEMORYVIEW, "<i4", [2], b"xxxx"),
+    "memoryview text": (tag.MEMORYVIEW, "P", [1], b"xxxxxxxx"),
+    "bool number": (tag.ZONE, "fixed", True, None),
+    "reserved": (tag.NAMESPACE, {}),
+    "handle": (tag.HANDLE, b"x"),
+    "unknown": (0x0F, 1),
+    "zero": (0x00, 1),
+    "arrow": (tag.ARROW, "table", b"x"),
+    "vendor": (tag.VENDOR_FIRST,),
+}
 
 
 @pytest.mark.parametrize("parts", HOSTILE.values(), ids=HOSTILE.keys())
@@ -196,7 +292,7 @@ def test_a_zone_of_dateutil_is_no_argument() -> None:
 
 
 def test_zones_of_dateutil_arrive() -> None:
-    from dateutil import tz
+    from dateutil import tz  # type: ignore[import-untyped]
 
     for zone in (tz.UTC, tz.gettz("Europe/Paris")):
         value = dt.datetime(2024, 7, 1, tzinfo=zone)
@@ -218,18 +314,30 @@ def test_a_timestamp_of_another_language_is_a_datetime() -> None:
     data = container(msgpack.packb([msgpack.Timestamp(1_700_000_000, 5000)]))
     assert parse(data) == [dt.datetime(2023, 11, 14, 22, 13, 20, 5, tzinfo=dt.UTC)]
     with pytest.raises(DecodeError):
-        parse(container(msgpack.packb(msgpack.Timestamp(2**63, 0))))
+        parse(container(b"\xc7\x0c\xff" + bytes(4) + b"\x7f" * 8))
 
 
-@pytest.mark.parametrize("head", [
-    msgpack.packb([1, msgpack.ExtType(1, b"\x01")]), msgpack.packb({"a": msgpack.ExtType(1, b"\x01")}),
-    msgpack.packb(msgpack.ExtType(1, b"\x01")), msgpack.packb([msgpack.ExtType(1, b"\x01"), msgpack.ExtType(1, b"\x01")]),
-    msgpack.packb([msgpack.ExtType(1, b"\x01\x02")]), msgpack.packb([msgpack.ExtType(2, b"\x01")]),
-    b"\x81\xd4\x01\x01\x01", b"\x91" * 2000 + b"\x01", b"\xdd\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff",
-    b"\xdf\xff\xff\xff\xff", b"\xc1", b"\xa1\xff", b"\x01\x01",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "head",
+    [
+        msgpack.packb([1, msgpack.ExtType(1, b"\x01")]),
+        msgpack.packb({"a": msgpack.ExtType(1, b"\x01")}),
+        msgpack.packb(msgpack.ExtType(1, b"\x01")),
+        msgpack.packb([msgpack.ExtType(1, b"\x01"), msgpack.ExtType(1, b"\x01")]),
+        msgpack.packb([msgpack.ExtType(1, b"\x01\x02")]),
+        msgpack.packb([msgpack.ExtType(2, b"\x01")]),
+        b"\x81\xd4\x01\x01\x01",
+        b"\x91" * 2000 + b"\x01",
+        b"\xdd\xff\xff\xff\xff",
+        b"\xdb\xff\xff\xff\xff",
+        b"\xdf\xff\xff\xff\xff",
+        b"\xc1",
+        b"\xa1\xff",
+        b"\x01\x01",
+    ],
+)
 def test_a_head_that_breaks_a_rule_is_refused(head: bytes) -> None:
     with pytest.raises(DecodeError):
         parse(container(head))
     with pytest.raises(DecodeError):
-        parse(container(b"\x92" + head + b"\x92\xd4\x01\x01\x01"))
+        parse(container(b"\x93\x01" + head + b"\x92\xd4\x01\x01\x01"))

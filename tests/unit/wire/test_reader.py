@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from ksrpc.errors import BusyError, DecodeError, KsrpcError, LostError, TooLargeError
 from ksrpc.wire import REQUEST_TABLE, Reader, pack, pack_abort
 from ksrpc.wire.message import CHUNK, MAGIC, PRELUDE
-
 from tests.helpers.feed import FEEDS, TRAILERS, Feed
 from tests.unit.wire.carry import container, read
 
@@ -67,10 +67,10 @@ def test_the_size_is_known_after_the_table() -> None:
     array = np.arange(10_000)
     data = pack(array).join()
     reader = Reader()
-    assert reader.total_bytes is None
+    nothing: Any = reader.total_bytes
+    assert nothing is None
     reader.feed(data[:500])
-    total = reader.total_bytes
-    assert total is not None
+    total: Any = reader.total_bytes
     assert array.nbytes < total < array.nbytes + 100
     assert reader.filled_bytes < total
     reader.feed(data[500:])

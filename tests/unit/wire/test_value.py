@@ -7,13 +7,28 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
+
 from ksrpc.errors import DecodeError, EncodeError, TooLargeError
 from ksrpc.wire import REQUEST_ANY_TABLE, RESULT_TABLE, Message, pack, pack_arguments, parse, parse_arguments
-
 from tests.helpers.feed import FEEDS, TRAILERS, Feed
 from tests.unit.wire.carry import carry, container, read
 
-SCALARS = [None, True, False, 0, -1, 2**64 - 1, -(2**63), 1.5, -0.0, float("inf"), "", "中文 \N{SNAKE}", b"", b"\x00\xff"]
+SCALARS = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    2**64 - 1,
+    -(2**63),
+    1.5,
+    -0.0,
+    float("inf"),
+    "",
+    "中文 \N{SNAKE}",
+    b"",
+    b"\x00\xff",
+]
 
 
 @pytest.mark.parametrize("value", SCALARS, ids=repr)

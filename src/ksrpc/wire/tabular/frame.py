@@ -26,6 +26,7 @@ __all__: list[str] = []
 
 #: A frame without rows costs nothing on the wire, each of its columns costs memory.
 _COLUMNS: Final = 1 << 20
+_EMPTY_COLUMN: Final = 16
 
 _Block = tuple[Any, Any]  # array, positions of its columns
 
@@ -82,6 +83,8 @@ def _read(decoder: Decoder, index: Any, columns: Any, parts: Any, attrs: Any, du
     if width > _COLUMNS:
         raise TooLargeError(f"a DataFrame of {width} columns")
     unfold(decoder, columns)
+    if rows == 0:
+        decoder.spend(_EMPTY_COLUMN * width)
     blocks = [_read_block(decoder, part, rows, width) for part in decoder.expect(parts, list)]
     _check_places(blocks, width)
     make = _make_whole if create_frame_of_blocks is not None else _make_parts
@@ -112,9 +115,23 @@ def _positions(decoder: Decoder, place: Any, count: int, width: int) -> list[int
 
 
 def _check_places(blocks: list[_Block], width: int) -> None:
-    taken = [position for _, positions in blocks for position in positions] if width else []
-    if len(taken) != width or len(set(taken)) != width:
-        raise DecodeError("a frame whose columns are not each there once")
+    count = sum(len(positions) for _, positions in blocks)
+    if count == width and (_are_distinct(blocks)):
+        return
+    raise DecodeError("a frame whose columns are not each there once")
+
+
+def _are_distinct(blocks: list[_Block]) -> bool:
+    if not blocks:
+        return True
+    taken = np.concatenate([_place(positions) for _, positions in blocks])
+    return bool(np.bincount(taken).max(initial=0) <= 1)
+
+
+def _place(positions: list[int] | range) -> np.ndarray[Any, Any]:
+    if isinstance(positions, range):
+        return np.arange(positions.start, positions.stop, dtype=np.intp)
+    return np.array(positions, np.intp)
 
 
 def _make_whole(blocks: list[_Block], index: Any, columns: Any) -> Any:
@@ -125,7 +142,7 @@ def _make_whole(blocks: list[_Block], index: Any, columns: Any) -> Any:
         values = array
         if isinstance(array, np.ndarray):
             values = array.T if array.ndim == 2 else array.reshape(1, -1)
-        laid.append((values, np.fromiter(positions, np.intp, count=len(positions))))
+        laid.append((values, _place(positions)))
     return create_frame_of_blocks(laid, index=index, columns=columns)
 
 

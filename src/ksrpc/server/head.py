@@ -1,0 +1,49 @@
+"""Bound the head of a request: what a stranger sends is counted before anything of it is kept for long.
+
+Source: RFC 6585 section 5; docs/reference/http.md "Limits".
+"""
+
+from __future__ import annotations
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ksrpc.limits import HTTP_HEAD_BYTES
+
+_REFUSAL = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-type: text/plain; charset=utf-8\r\ncontent-length: 25\r\nconnection: close\r\n\r\n"
+    b"the headers are too long\n"
+)
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """Serve HTTP/1.1; close a connection whose request line and headers do not end within their bound.
+
+    The read in which a head begins is not counted: it may be full of the body before it.
+    """
+
+    _head_bytes = 0
+    _heads = 0
+    _is_in_head = True
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser and count what it could not yet make a whole head of."""
+        before = self._heads
+        super().data_received(data)
+        if not self._is_in_head or self.transport.is_closing():
+            return
+        self._head_bytes = 0 if self._heads != before else self._head_bytes + len(data)
+        if self._head_bytes > HTTP_HEAD_BYTES:
+            self.transport.write(_REFUSAL)
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """Begin to count."""
+        super().on_message_begin()
+        self._heads += 1
+        self._is_in_head = True
+
+    def on_headers_complete(self) -> None:
+        """End to count."""
+        self._is_in_head = False
+        super().on_headers_complete()

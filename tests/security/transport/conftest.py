@@ -1,0 +1,90 @@
+"""Gateways to attack, in an environment that has traps installed: packages that leave a mark when they are imported."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from ksrpc.connections.base import Connection
+from tests.helpers.server import GatewayProcess
+from tests.integration.conftest import connection_to, guarded, token
+
+__all__ = ["guarded", "token"]
+
+TRAP = "from pathlib import Path\nPath({marks!r}, __name__).touch()\n"
+OPEN_TO_EVERYBODY = """
+[server]
+port = 0
+[call]
+enabled = true
+processes = 1
+timeout_s = 20
+[access]
+anonymous = true
+allow = ["demo", "math", "numpy", "pandas", "os.path", "trap_open", "trap_broken", "not_installed"]
+[module.trap_file]
+path = "trap_file.py"
+"""
+
+
+class Fortress(NamedTuple):
+    """Hold a gateway under attack.
+
+    Attributes:
+        marks: Folder in which every trap that is imported, and every command that is run, leaves a file.
+    """
+
+    gateway: GatewayProcess
+    marks: Path
+
+    @property
+    def imported(self) -> list[str]:
+        """List the marks that were left."""
+        return sorted(path.name for path in self.marks.iterdir())
+
+
+def install_traps(folder: Path, marks: Path) -> str:
+    """Make an environment that has everything of this one, and the traps; return its interpreter."""
+    venv.create(folder, symlinks=True, with_pip=False)
+    python = folder / "bin" / "python"
+    site = folder / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    (site / "parent.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+    trap = TRAP.format(marks=str(marks))
+    (site / "trap_closed.py").write_text(trap)
+    (site / "trap_broken.py").write_text("raise RuntimeError(f'cannot live in {__file__}')\n")
+    package = site / "trap_open"
+    (package / "tests").mkdir(parents=True)
+    (package / "__init__.py").write_text("import os\nimport trap_helper\ndef greet():\n    return 'hello'\n")
+    (site / "trap_helper.py").write_text("def help():\n    return 'no'\n")
+    for name in ("hidden.py", "tests/__init__.py", "utils.py", "_private.py"):
+        (package / name).write_text(trap)
+    return str(python)
+
+
+@pytest.fixture(scope="session", params=["", "1"], ids=["plain", "optimised"])
+def fortress(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fortress]:
+    """Run a gateway that is open to everybody here, once as it is and once under `python -O`."""
+    folder = tmp_path_factory.mktemp("fortress")
+    marks = folder / "marks"
+    marks.mkdir()
+    python = install_traps(folder / "venv", marks)
+    home = folder / "home"
+    home.mkdir()
+    (home / "trap_file.py").write_text(TRAP.format(marks=str(marks)))
+    (home / "trap_cwd.py").write_text(TRAP.format(marks=str(marks)))
+    env = {"PYTHONOPTIMIZE": request.param} if request.param else {}
+    with GatewayProcess(home, OPEN_TO_EVERYBODY, python=(python,), env=env) as gateway:
+        yield Fortress(gateway, marks)
+
+
+@pytest.fixture(scope="session")
+def attacker(fortress: Fortress, transport: str) -> Iterator[Connection]:
+    """Share one connection to `fortress` for each transport."""
+    with connection_to(fortress.gateway, transport) as opened:
+        yield opened
