@@ -45,7 +45,7 @@ class SessionLimits:
     """Bound one session of the call protocol. Times in seconds."""
 
     frame_bytes: int = MIB  # body slice of one frame that is accepted
-    slice_bytes: int = 262_144  # body slice that is sent: one relay frame; larger ones only miss the processor's cache
+    slice_bytes: int = 126_976  # body slice that is sent: larger ones leave the cache and the allocator's fast path
     meta_bytes: int = 65_535
     meta_depth: int = 8
     inline_bytes: int = 64 * KIB  # arguments that travel in the CALL frame itself

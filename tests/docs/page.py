@@ -13,7 +13,8 @@ from pathlib import Path
 from tests.style.rule import ROOT
 
 RUNNABLE = {"python", "bash", "sh", "console"}
-MARKS = {"tokened", "serves", "continues", "skip", "raises"}
+MARKS = {"tokened", "libraries", "own", "file", "serves", "continues", "skip", "raises"}
+TELLING = {"skip", "raises", "file"}  # marks that something must follow
 _MARK = re.compile(r"<!-- test: (?P<marks>.*?) -->\s*$")
 _FENCE = re.compile(r"(?P<indent> *)(?P<fence>```+)(?P<language>[\w-]*)")
 
@@ -24,7 +25,7 @@ class Block:
 
     Attributes:
         line: Number of the line with the fence, from 1.
-        marks: Mark → what follows it: the reason of `skip`, the class of `raises`; "" for the others.
+        marks: Mark → what follows it: the reason of `skip`, the class of `raises`, the name of `file`; "" for the others.
     """
 
     page: str
@@ -41,19 +42,19 @@ class Block:
     @property
     def is_runnable(self) -> bool:
         """Tell whether it is a program, rather than a file or an output to look at."""
-        return self.language in RUNNABLE
+        return self.language in RUNNABLE and "file" not in self.marks
 
 
 def parse_marks(text: str) -> dict[str, str]:
     """Read what stands in a test comment.
 
     Raises:
-        ValueError: The mark is unknown, a skip gives no reason, or a raise no class.
+        ValueError: The mark is unknown, a skip gives no reason, a raise no class, or a file no name.
     """
     marks = {}
     for part in re.split(r",\s*(?![^(]*\))", text):
         word, _, rest = part.partition(" ")
-        if word not in MARKS or (word in ("skip", "raises")) != bool(rest.strip("() ")):
+        if word not in MARKS or (word in TELLING) != bool(rest.strip("() ")):
             raise ValueError(f"test comment {part!r}")
         marks[word] = rest.strip("() ")
     return marks

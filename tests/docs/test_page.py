@@ -46,10 +46,16 @@ def test_blocks_are_found_with_language_line_and_marks() -> None:
     assert [block.is_runnable for block in blocks] == [True, True, True, False]
 
 
-@pytest.mark.parametrize("text", ["skip", "skip ()", "raises", "whatever", "tokened yes", ""])
+@pytest.mark.parametrize("text", ["skip", "skip ()", "raises", "file", "whatever", "tokened yes", ""])
 def test_a_wrong_mark_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="test comment"):
         parse_marks(text)
+
+
+def test_a_file_is_no_program() -> None:
+    (block,) = parse_blocks("a.md", "<!-- test: file bars.py -->\n```python\nx = 1\n```\n")
+    assert block.marks == {"file": "bars.py"}
+    assert not block.is_runnable
 
 
 def test_expected_output_of_python_and_console() -> None:

@@ -7,11 +7,13 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from ksrpc.config import load_config
 from tests.docs import play
 from tests.docs.page import Block, expected_lines, load_blocks, missing_line, pages, strip_comments
 from tests.helpers.server import ROOT, GatewayProcess, clean_environment
@@ -28,7 +30,19 @@ anonymous = false
 allow = ["demo", "math"]
 """
 
-BLOCKS = [block for page in pages() for block in load_blocks(page) if block.is_runnable]
+LIBRARIES_CONFIG = """
+[server]
+port = 0
+[call]
+enabled = true
+[access]
+anonymous = true
+allow = ["demo", "math", "os.path", "numpy", "pandas", "arch.data.sp500"]
+"""
+
+EVERY = [block for page in pages() for block in load_blocks(page)]
+BLOCKS = [block for block in EVERY if block.is_runnable]
+SETTINGS = [block for block in EVERY if block.language == "toml"]
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +58,42 @@ def tokened_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gatewa
         yield gateway
 
 
+@pytest.fixture(scope="module")
+def libraries_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    with GatewayProcess(tmp_path_factory.mktemp("libraries"), LIBRARIES_CONFIG) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def own_gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Block], GatewayProcess]]:
+    """Give the server that a page describes: started once for each set of files above the block."""
+    with ExitStack() as stack:
+        running: dict[tuple[tuple[str, str], ...], GatewayProcess] = {}
+
+        def get(block: Block) -> GatewayProcess:
+            files = files_above(block)
+            key = tuple(sorted(files.items()))
+            if key not in running:
+                folder = tmp_path_factory.mktemp("own")
+                write_files(folder, files)
+                gateway = GatewayProcess(folder, None, arguments=("serve", "--port", "0"))
+                running[key] = stack.enter_context(gateway)
+            return running[key]
+
+        yield get
+
+
+def files_above(block: Block) -> dict[str, str]:
+    """Collect the files that the page has shown before a block; of several versions the last."""
+    above = [other for other in EVERY if other.page == block.page and other.line < block.line]
+    return {other.marks["file"]: other.code for other in above if "file" in other.marks}
+
+
+def write_files(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
     """Give an environment in which `ksrpc` and `python` are those under test."""
@@ -57,8 +107,11 @@ def env(tmp_path: Path) -> dict[str, str]:
 
 
 def gateway_of(block: Block, request: pytest.FixtureRequest) -> GatewayProcess:
-    name = "tokened_gateway" if "tokened" in block.marks else "open_gateway"
-    gateway = request.getfixturevalue(name)
+    if "own" in block.marks:
+        gateway = request.getfixturevalue("own_gateways")(block)
+    else:
+        name = next((mark for mark in ("tokened", "libraries") if mark in block.marks), "open")
+        gateway = request.getfixturevalue(f"{name}_gateway")
     assert isinstance(gateway, GatewayProcess)
     return gateway
 
@@ -128,7 +181,9 @@ def check_serving(block: Block, folder: Path) -> None:
     """Start what a block's last line starts, on a free port, and wait until it is ready."""
     last = runnable_lines(program(block)).strip().splitlines()[-1]
     words = last.partition("#")[0].split()
+    words[0] = words[0].removeprefix(".venv/bin/")
     assert words[0] == "ksrpc", f"{block.id}: only `ksrpc …` serves"
+    write_files(folder, files_above(block))
     with GatewayProcess(folder, None, arguments=[*words[1:], "--port", "0"]) as gateway:
         assert gateway.url
 
@@ -140,10 +195,12 @@ def test_block_runs(block: Block, request: pytest.FixtureRequest, tmp_path: Path
     if "serves" in block.marks:
         check_serving(block, tmp_path)
         return
-    code = program(block)
-    if PRINTED in code or "ksr_…" in code:
-        code = fill_in(code, gateway_of(block, request))
-    done = run(block, code, tmp_path, env)
+    code, folder = program(block), tmp_path
+    if PRINTED in code or "ksr_…" in code or "own" in block.marks:
+        gateway = gateway_of(block, request)
+        code = fill_in(code, gateway)
+        folder = gateway.folder if "own" in block.marks else tmp_path
+    done = run(block, code, folder, env)
     wanted = block.marks.get("raises")
     if wanted:
         assert done.returncode != 0
@@ -152,6 +209,12 @@ def test_block_runs(block: Block, request: pytest.FixtureRequest, tmp_path: Path
         assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
     missing = missing_line(expected_lines(block), done.stdout)
     assert missing is None, f"not printed: {missing}\n{done.stdout}"
+
+
+@pytest.mark.parametrize("block", SETTINGS, ids=lambda block: block.id)
+def test_settings_are_accepted(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "ksrpc.toml").write_text(block.code, encoding="utf-8")
+    assert load_config(tmp_path / "ksrpc.toml")
 
 
 def test_few_blocks_are_left_out() -> None:

@@ -63,7 +63,13 @@ def _compare_numpy_scalar(got: np.generic, expected: np.generic) -> None:
 
 def _compare_frame(got: pd.DataFrame, expected: pd.DataFrame) -> None:
     assert_frame_equal(
-        got, expected, check_exact=True, check_freq=True, check_index_type=True, check_column_type=True, check_flags=True
+        got,
+        expected,
+        check_exact=True,
+        check_freq=True,
+        check_index_type=True,
+        check_column_type=True,
+        check_flags=True,
     )
     _compare_index(got.index, expected.index)
     _compare_index(got.columns, expected.columns)

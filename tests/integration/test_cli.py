@@ -135,7 +135,7 @@ BROKEN = [
     ('[access]\nallow = ["a b"]', ["a b"]),
     ('[access]\nallow = ["*"]', ["unsafe"]),
     ('[access]\nallow = ["math"]\n[user.li]\nallow = ["os"]', ["user.li.allow", "'os'"]),
-    ('[user.li]\nallwo = []', ["ksrpc.toml:2", "user.li.allwo"]),
+    ("[user.li]\nallwo = []", ["ksrpc.toml:2", "user.li.allwo"]),
     ('[server]\nhost = "0.0.0.0"\n[access]\nanonymous = true', ["0.0.0.0", "anonymous", "ksrpc token create"]),
     ('[server]\nhost = "::"\n[access]\nanonymous = true', ["::", "anonymous"]),
     ('[server]\nhost = "gateway.example"\n[access]\nanonymous = true', ["gateway.example", "anonymous"]),
@@ -219,7 +219,9 @@ def test_tokens_are_made_listed_and_revoked(tmp_path: Path) -> None:
 
 
 def test_a_token_that_expired_is_refused(tmp_path: Path) -> None:
-    with GatewayProcess(tmp_path, "[server]\nport = 0\n[call]\nenabled = true\n[access]\nallow = ['math']\n") as gateway:
+    with GatewayProcess(
+        tmp_path, "[server]\nport = 0\n[call]\nenabled = true\n[access]\nallow = ['math']\n"
+    ) as gateway:
         made = usable(gateway, gateway.create_token("zhang", "--days", str(3.5 / 86_400)))
         with HttpxConnection(gateway.url, token=made) as there:
             math = ksrpc.RpcClient("math", there)
@@ -258,7 +260,9 @@ def test_version(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout.strip()) == (0, f"ksrpc, version {ksrpc.__version__}")
 
 
-@pytest.mark.parametrize("arguments", [("nosuch",), ("serve", "--nosuch"), ("serve", "--port", "x"), ("token", "nosuch")])
+@pytest.mark.parametrize(
+    "arguments", [("nosuch",), ("serve", "--nosuch"), ("serve", "--port", "x"), ("token", "nosuch")]
+)
 def test_what_is_no_command_is_a_usage_error(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     done = ksrpc_in(tmp_path, *arguments)
     assert done.returncode == 2

@@ -147,7 +147,7 @@ def test_options_are_set_on_the_root_and_kept_by_what_was_reached_before(own: Co
     with pytest.raises(NotFoundError):
         RpcClient("cache_get_is_no_module", own)["cache_get"]()
     with pytest.raises(AttributeError):
-        math.pow.cache_get = True  # type: ignore[misc]
+        math.pow.cache_get = True
     with pytest.raises(AttributeError):
         math.other = 1
     with pytest.raises(AttributeError, match="underscore"):
@@ -170,7 +170,7 @@ def test_sixteen_threads_on_one_connection_get_their_own_answers(own: Connection
 def test_threads_inside_a_running_loop(own: Connection) -> None:
     demo = ksrpc.RemoteGateway(own).module("demo")
 
-    async def gather() -> list[str]:
+    async def gather() -> list[Any]:
         return await asyncio.gather(*(asyncio.to_thread(demo.async_say_hi, str(number)) for number in range(8)))
 
     assert asyncio.run(gather()) == [f"Hi {number}, from an async function" for number in range(8)]

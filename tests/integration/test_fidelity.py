@@ -9,7 +9,20 @@ import pytest
 import ksrpc
 from ksrpc.errors import RemoteError
 from tests.integration.sameness import assert_same
-from tests.integration.table import BARS, GRID, MATH, NUMPY, OTHERS, PANDAS, PATHS, PRICES, RAISING, VALUES, Case, params
+from tests.integration.table import (
+    BARS,
+    GRID,
+    MATH,
+    NUMPY,
+    OTHERS,
+    PANDAS,
+    PATHS,
+    PRICES,
+    RAISING,
+    VALUES,
+    Case,
+    params,
+)
 
 EVERYDAY = MATH + PATHS + NUMPY + PANDAS + OTHERS
 

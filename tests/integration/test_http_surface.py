@@ -163,7 +163,11 @@ def test_a_problem_has_its_true_status(
 
 def test_a_librarys_exception_is_named(libraries: GatewayProcess) -> None:
     fields = post(libraries, "demo.div", {"args": [1, 0]}).problem()
-    assert (fields["exception"], fields["detail"], fields["maybe_ran"]) == ("ZeroDivisionError", "division by zero", True)
+    assert (fields["exception"], fields["detail"], fields["maybe_ran"]) == (
+        "ZeroDivisionError",
+        "division by zero",
+        True,
+    )
     fields = post(libraries, "statistics.mean", {"args": [[]]}).problem()
     assert fields["exception"] == "StatisticsError"
 
@@ -212,7 +216,9 @@ def test_descriptions_for_everybody(libraries: GatewayProcess) -> None:
     assert ask(libraries, "POST", "/v1/describe/demo.div", b"{}").status == 405
 
 
-@pytest.mark.parametrize("target", ["/", "/v1", "/v1/call", "/v1/calls/x", "/api", "/nothing", "/ws/bytes", "//v1/call/math.pi"])
+@pytest.mark.parametrize(
+    "target", ["/", "/v1", "/v1/call", "/v1/calls/x", "/api", "/nothing", "/ws/bytes", "//v1/call/math.pi"]
+)
 def test_other_addresses_are_404(libraries: GatewayProcess, target: str) -> None:
     assert ask(libraries, "GET", target).problem()["code"] == "not_found"
 

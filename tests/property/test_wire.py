@@ -19,26 +19,51 @@ QUICK = settings(deadline=None, max_examples=150, suppress_health_check=[HealthC
 
 times = st.datetimes(timezones=st.none() | st.timezones() | st.just(dt.UTC))
 hashable = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(), st.binary(), st.decimals(allow_nan=False),
-    st.fractions(), st.uuids(), st.dates(), times, st.times(), st.timedeltas(), st.complex_numbers(allow_nan=False),
-)  # fmt: skip
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.text(),
+    st.binary(),
+    st.decimals(allow_nan=False),
+    st.fractions(),
+    st.uuids(),
+    st.dates(),
+    times,
+    st.times(),
+    st.timedeltas(),
+    st.complex_numbers(allow_nan=False),
+)
 anything = st.recursive(
     hashable | st.text(st.characters(categories=["Cs", "L"])),
     lambda inner: st.one_of(
-        st.lists(inner), st.tuples(inner, inner), st.dictionaries(hashable, inner), st.dictionaries(st.text(), inner),
-        st.sets(hashable), st.frozensets(hashable), st.builds(slice, hashable, hashable),
+        st.lists(inner),
+        st.tuples(inner, inner),
+        st.dictionaries(hashable, inner),
+        st.dictionaries(st.text(), inner),
+        st.sets(hashable),
+        st.frozensets(hashable),
+        st.builds(slice, hashable, hashable),
     ),
     max_leaves=20,
-)  # fmt: skip
+)
 safe = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats(allow_nan=False), st.text(), st.binary()),
+    st.one_of(
+        st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats(allow_nan=False), st.text(), st.binary()
+    ),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner),
     max_leaves=10,
-)  # fmt: skip
+)
 dtypes = st.one_of(
-    hnp.boolean_dtypes(), hnp.integer_dtypes(), hnp.floating_dtypes(), hnp.complex_number_dtypes(), hnp.unicode_string_dtypes(),
-    hnp.byte_string_dtypes(), hnp.datetime64_dtypes(), hnp.timedelta64_dtypes(),
-)  # fmt: skip
+    hnp.boolean_dtypes(),
+    hnp.integer_dtypes(),
+    hnp.floating_dtypes(),
+    hnp.complex_number_dtypes(),
+    hnp.unicode_string_dtypes(),
+    hnp.byte_string_dtypes(),
+    hnp.datetime64_dtypes(),
+    hnp.timedelta64_dtypes(),
+)
 
 
 def typed(value: Any) -> Any:

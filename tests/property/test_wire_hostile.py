@@ -71,9 +71,21 @@ def test_a_head_with_other_parts(data: bytes, draw: st.DataObject, table: Table)
 
 
 PARTS = [
-    b"\xcf" + b"\xff" * 8, b"\xd3\x80" + bytes(7), b"\xcb\x7f\xf8" + bytes(6), b"\xce\x7f\xff\xff\xff", b"\xc0", b"\x90", b"\x80", b"\xff", b"\xc3",
-    *(b"\xd4\x01" + bytes([number]) for number in range(0x60)), b"\xa1\x00", b"\xc4\x00", b"\x92\xd4\x01\x0a\x00", b"\x92\xd4\x01\x0a\x01",
-]  # fmt: skip
+    b"\xcf" + b"\xff" * 8,
+    b"\xd3\x80" + bytes(7),
+    b"\xcb\x7f\xf8" + bytes(6),
+    b"\xce\x7f\xff\xff\xff",
+    b"\xc0",
+    b"\x90",
+    b"\x80",
+    b"\xff",
+    b"\xc3",
+    *(b"\xd4\x01" + bytes([number]) for number in range(0x60)),
+    b"\xa1\x00",
+    b"\xc4\x00",
+    b"\x92\xd4\x01\x0a\x00",
+    b"\x92\xd4\x01\x0a\x01",
+]
 
 
 def tagged(number: int, *nodes: bytes) -> bytes:
@@ -108,12 +120,20 @@ WIDE = tagged(
 VALUES = tagged(0x40, b"\xa3|u1", b"\x91\xcd\x02\x00", b"\xa1C", b"\xc5\x02\x00" + bytes(512))
 MASKED = tagged(0x55, b"\xa4mask", b"\xa5UInt8", tagged(0x0A, b"\x00"), b"\xc0")
 BOMBS = {
-    "interval of ranges": many(INTERVAL, 500), "level over the limit": tagged(0x54, b"\x91" + span(1 << 40), b"\x91" + VALUES, b"\x91\xc0", b"\xc0"),
-    "wide frames": many(WIDE, 2000), "one array in many columns": b"\x92" + VALUES + many(MASKED, 5000), "frame over the limit": WIDE.replace(integer(1 << 20), integer(1 << 40)),
-    "categories": tagged(0x55, b"\xa3cat", span(1 << 30), VALUES, b"\xc2"), "array": tagged(0x40, b"\xa3<f8", b"\x91" + integer(1 << 40), b"\xa1C", b"\xc4\x00"),
-    "list length": b"\xdd\xff\xff\xff\xff", "map length": b"\xdf\xff\xff\xff\xff", "text length": b"\xdb\xff\xff\xff\xff", "bytes length": b"\xc6\xff\xff\xff\xff",
-    "nesting": b"\x91" * 100_000 + b"\x00", "nested tags": b"\x92\xd4\x01\x01" * 5000 + b"\x00",
-}  # fmt: skip
+    "interval of ranges": many(INTERVAL, 500),
+    "level over the limit": tagged(0x54, b"\x91" + span(1 << 40), b"\x91" + VALUES, b"\x91\xc0", b"\xc0"),
+    "wide frames": many(WIDE, 2000),
+    "one array in many columns": b"\x92" + VALUES + many(MASKED, 5000),
+    "frame over the limit": WIDE.replace(integer(1 << 20), integer(1 << 40)),
+    "categories": tagged(0x55, b"\xa3cat", span(1 << 30), VALUES, b"\xc2"),
+    "array": tagged(0x40, b"\xa3<f8", b"\x91" + integer(1 << 40), b"\xa1C", b"\xc4\x00"),
+    "list length": b"\xdd\xff\xff\xff\xff",
+    "map length": b"\xdf\xff\xff\xff\xff",
+    "text length": b"\xdb\xff\xff\xff\xff",
+    "bytes length": b"\xc6\xff\xff\xff\xff",
+    "nesting": b"\x91" * 100_000 + b"\x00",
+    "nested tags": b"\x92\xd4\x01\x01" * 5000 + b"\x00",
+}
 
 
 @pytest.mark.parametrize("head", BOMBS.values(), ids=BOMBS.keys())

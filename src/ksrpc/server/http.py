@@ -201,12 +201,11 @@ async def _read_arguments(exchange: HttpExchange) -> Arguments:
         return Arguments(wire.pack_arguments((), named).join())
     media_type = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == wire.MEDIA_TYPE:
-        length = exchange.headers.get("content-length", "")
-        if length.isdigit() and int(length) > REQUEST.message_bytes:
-            raise TooLargeError(f"the body is over {REQUEST.message_bytes >> 20} MiB")
-        if length.isdigit() and int(length) <= SESSION.inline_bytes:
+        size = _declared_size(exchange, REQUEST.message_bytes)
+        if size is not None and size <= SESSION.inline_bytes:
             return Arguments(await exchange.read(SESSION.inline_bytes))
         return Arguments(rest=exchange.pieces(REQUEST.message_bytes))
+    _declared_size(exchange, REQUEST.head_bytes)
     body = await exchange.read(REQUEST.head_bytes)
     if body.startswith(PICKLE_STARTS) or media_type == "multipart/form-data":
         raise UnsupportedError(
@@ -216,6 +215,16 @@ async def _read_arguments(exchange: HttpExchange) -> Arguments:
         raise UnsupportedError(f"send application/json or {wire.MEDIA_TYPE}, not {media_type[:80]}")
     args, kwargs = view.read_json(body) if body.strip() else ((), {})
     return Arguments(wire.pack_arguments(args, kwargs).join())
+
+
+def _declared_size(exchange: HttpExchange, limit: int) -> int | None:
+    """Return what Content-Length says; a body over its limit is refused before it is sent."""
+    text = exchange.headers.get("content-length", "")
+    if not (text.isascii() and text.isdigit()):
+        return None
+    if len(text) > 18 or int(text) > limit:
+        raise TooLargeError(f"the body is over {limit >> 20} MiB")
+    return int(text)
 
 
 def _timeout_s(gateway: Gateway, exchange: HttpExchange) -> float:

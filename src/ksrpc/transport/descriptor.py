@@ -16,9 +16,12 @@ import os
 import socket
 import struct
 import tempfile
+import weakref
 from collections import deque
 from collections.abc import Sequence
 from itertools import islice
+
+import numpy as np
 
 from ksrpc.errors import ProtocolError
 from ksrpc.limits import MIB
@@ -40,7 +43,8 @@ class Region:
     def __init__(self, size: int) -> None:
         self.size = -(-size // _STEP_BYTES) * _STEP_BYTES
         self.fd = _create(self.size)
-        self._map: mmap.mmap | None = None
+        self._bytes = np.frombuffer(mmap.mmap(self.fd, self.size, mmap.MAP_SHARED, mmap.PROT_READ), np.uint8)
+        self._last: weakref.ref[object] = weakref.ref(self)
 
     def view(self, size: int) -> memoryview:
         """Return the first `size` bytes. The pages are shared: they are nobody's private memory.
@@ -50,18 +54,14 @@ class Region:
         """
         if not 0 < size <= self.size:
             raise ProtocolError("a worker announced more than its region holds")
-        self._map = mmap.mmap(self.fd, self.size, mmap.MAP_SHARED, mmap.PROT_READ)
-        return memoryview(self._map)[:size]
+        value = self._bytes[:size]
+        self._last = weakref.ref(value)
+        return memoryview(value)
 
     def is_free(self) -> bool:
-        """Tell whether nobody looks at the last value any more, and forget it if so."""
-        if self._map is not None:
-            try:
-                self._map.close()
-            except BufferError:
-                return False
-            self._map = None
-        return True
+        """Tell whether nobody looks at the last value any more, not even a socket that has not sent it yet."""
+        user = self._last()
+        return user is None or user is self
 
     def close(self) -> None:
         """Give the memory back, as soon as nobody looks at it any more."""

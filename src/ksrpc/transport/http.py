@@ -172,7 +172,10 @@ def _unwrap(value: Any) -> Any:
 
 
 def _read_value(response: http.client.HTTPResponse) -> Any:
-    if response.getheader("Content-Type") != wire.MEDIA_TYPE:
+    media_type = response.getheader("Content-Type")
+    if media_type is None:
+        raise LostError("the server broke off inside its headers")
+    if media_type != wire.MEDIA_TYPE:
         response.read(_ERROR_BYTES)
         return _Failure(parse_problem(200, b""))
     reader = wire.Reader(wire.RESULT_TABLE)

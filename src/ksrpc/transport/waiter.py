@@ -35,7 +35,7 @@ class Waiter:
             DecodeError: It is not one.
         """
         if event.fin and self._reader is None:
-            self._body = event.body
+            self._body = bytes(event.body)  # it may lie in the carrier's buffer
         else:
             if self._reader is None:
                 self._reader = wire.Reader(wire.RESULT_TABLE)
@@ -46,7 +46,7 @@ class Waiter:
     def fail(self, event: RaiseCame) -> None:
         """Take the end without a value."""
         if event.meta.get("code") == RAISED:
-            self._raised = event.body
+            self._raised = bytes(event.body)
         else:
             self._error = parse_fault(event.meta)
         self._finish()

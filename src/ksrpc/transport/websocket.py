@@ -33,10 +33,10 @@ from ksrpc.limits import SESSION
 from ksrpc.protocol import Buffer, Caller, Meta
 from ksrpc.protocol.event import Event, GoAwayCame, Greeted, RaiseCame, ResultCame
 from ksrpc.transport.dial import dial, hang_up, parse_url
+from ksrpc.transport.inlet import Inlet
 from ksrpc.transport.problem import parse_problem
 from ksrpc.transport.waiter import Waiter
 
-_READ_BYTES = 1 << 16
 _POLL_S = 1
 _KEEP_S = 5.0
 #: How long after its deadline a call is waited for; the server ends it by then, or is gone.
@@ -57,6 +57,7 @@ class WebSocketShell:
         self._read_lock = threading.Lock()
         self._waiters: dict[int, Waiter] = {}
         self._parts: list[Buffer] = []
+        self._inlet = Inlet(_MAX_MESSAGE)
         self._session = Caller(now=time.monotonic())
         address = parse_url(url, ("ws", "wss"))
         self._socket = dial(address, connect_s)
@@ -128,6 +129,9 @@ class WebSocketShell:
 
     def _shake_hands(self, url: str, token: str | None) -> ClientProtocol:
         protocol = ClientProtocol(parse_uri(url), max_size=_MAX_MESSAGE)
+        protocol.reader = self._inlet
+        protocol.parser = protocol.parse()
+        next(protocol.parser)
         request = protocol.connect()
         request.headers["User-Agent"] = f"ksrpc/{__version__}"
         if token:
@@ -136,11 +140,12 @@ class WebSocketShell:
         try:
             self._socket.sendall(b"".join(protocol.data_to_send()))
             while protocol.state is WsState.CONNECTING and protocol.handshake_exc is None:
-                data = self._socket.recv(_READ_BYTES)
-                if not data:
+                room = self._inlet.room()
+                count = self._socket.recv_into(room)
+                if not count:
                     protocol.receive_eof()
                     break
-                protocol.receive_data(data)
+                protocol.receive_data(room[:count])  # type: ignore[arg-type]  # our inlet takes it
         except OSError as exc:
             raise ConnectError(f"the connection broke during the handshake: {exc}") from exc
         failure = protocol.handshake_exc
@@ -230,7 +235,8 @@ class WebSocketShell:
         try:
             if self._is_tls and not self._has_pending() and not select.select([self._socket], [], [], _POLL_S)[0]:
                 return False
-            data = self._socket.recv(_READ_BYTES)
+            room = self._inlet.room()
+            count = self._socket.recv_into(room)
         except (BlockingIOError, ssl.SSLWantReadError):
             return False
         except (OSError, ValueError) as exc:
@@ -238,12 +244,12 @@ class WebSocketShell:
                 raise
             self._lose(f"the connection broke: {exc}")
             return True
-        if not data:
+        if not count:
             self._lose("the server closed the connection")
             return True
         try:
             with self._lock:
-                self._receive(data)
+                self._receive(room[:count])
         except KsrpcError as exc:
             self._lose(str(exc))
         except BaseException:  # what was read is taken in by half: nobody can go on from there
@@ -255,8 +261,8 @@ class WebSocketShell:
     def _has_pending(self) -> bool:
         return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
 
-    def _receive(self, data: bytes) -> None:
-        self._protocol.receive_data(data)
+    def _receive(self, data: memoryview) -> None:
+        self._protocol.receive_data(data)  # type: ignore[arg-type]  # our inlet takes it
         now = time.monotonic()
         for frame in self._protocol.events_received():
             if isinstance(frame, Frame):
@@ -274,7 +280,7 @@ class WebSocketShell:
             return None
         if frame.fin and not self._parts:
             return frame.data
-        self._parts.append(frame.data)
+        self._parts.append(bytes(frame.data))
         if not frame.fin:
             return None
         whole, self._parts = b"".join(self._parts), []

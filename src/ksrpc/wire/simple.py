@@ -41,13 +41,16 @@ def encode_json(plain: Any) -> bytes:
     """Encode what `simplify` made."""
     try:
         return _encode(plain)
-    except OverflowError:  # an integer over 64 bits
-        try:
-            return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-        except ValueError as error:
-            raise EncodeError("an integer of too many digits") from error
-    except UnicodeEncodeError:
-        return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    except (OverflowError, ValueError):  # an integer over 64 bits, or a lone surrogate
+        return _encode_slowly(plain)
+
+
+def _encode_slowly(plain: Any) -> bytes:
+    try:
+        text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    except ValueError as error:
+        raise EncodeError("an integer of too many digits") from error
+    return text.encode("utf-8", "replace")
 
 
 def simplify(value: Any, options: Options) -> Any:

@@ -24,49 +24,82 @@ from ksrpc.wire import pack
 FILE = Path(__file__).with_name("golden.json")
 
 NAN_BITS = np.array([0x7FF8_0000_0000_0001], np.uint64).view(np.float64)[0].item()
+CODES: Any = [np.array([0, 1], "i1"), np.array([1, -1], "i1")]
 SHARED = np.array([1, 2], "<i2")
 
 
 def _plain() -> dict[str, Any]:
     return {
-        "nil": None, "true": True, "integers [0, -1, 2**64-1, -2**63]": [0, -1, 2**64 - 1, -(2**63)],
+        "nil": None,
+        "true": True,
+        "integers [0, -1, 2**64-1, -2**63]": [0, -1, 2**64 - 1, -(2**63)],
         "floats [1.5, -0.0, inf, nan with payload 1]": [1.5, -0.0, float("inf"), NAN_BITS],
-        "text '中文', bytes 00 ff": ["中文", b"\x00\xff"], "map {a: [1, {}]}": {"a": [1, {}]},
-        "tuple (1, (2,))": (1, (2,)), "set {7}": {7}, "frozenset {'a'}": frozenset("a"),
+        "text '中文', bytes 00 ff": ["中文", b"\x00\xff"],
+        "map {a: [1, {}]}": {"a": [1, {}]},
+        "tuple (1, (2,))": (1, (2,)),
+        "set {7}": {7},
+        "frozenset {'a'}": frozenset("a"),
         "map with other keys {1: 'a', None: (2,)}": {1: "a", None: (2,)},
-        "ordered dict b=1, a=2": collections.OrderedDict(b=1, a=2), "counter a=2": collections.Counter("aa"),
-        "default dict of list, a=[1]": collections.defaultdict(list, a=[1]), "deque [1, 2], at most 5": collections.deque([1, 2], 5),
-        "integer 2**64": 2**64, "integer -2**63-1": -(2**63) - 1, "complex 1-2j": 1 - 2j, "bytearray 61 62": bytearray(b"ab"),
-        "memoryview of u2 [1, 2]": memoryview(np.array([1, 2], "<u2").data), "text with a lone surrogate U+D800": "\ud800",
-        "decimal -0E+5": decimal.Decimal("-0E+5"), "fraction 1/3": fractions.Fraction(1, 3), "uuid": uuid.UUID(int=0x0123456789ABCDEF),
-        "range(1, 10, 2)": range(1, 10, 2), "slice(None, 5, None)": slice(5), "ellipsis": ..., "not implemented": NotImplemented,
-        "70 000 bytes of 61, in a buffer": b"a" * 70_000, "70 000 letters b, in a buffer": "b" * 70_000,
-    }  # fmt: skip
+        "ordered dict b=1, a=2": collections.OrderedDict(b=1, a=2),
+        "counter a=2": collections.Counter("aa"),
+        "default dict of list, a=[1]": collections.defaultdict(list, a=[1]),
+        "deque [1, 2], at most 5": collections.deque([1, 2], 5),
+        "integer 2**64": 2**64,
+        "integer -2**63-1": -(2**63) - 1,
+        "complex 1-2j": 1 - 2j,
+        "bytearray 61 62": bytearray(b"ab"),
+        "memoryview of u2 [1, 2]": memoryview(np.array([1, 2], "<u2").data),
+        "text with a lone surrogate U+D800": "\ud800",
+        "decimal -0E+5": decimal.Decimal("-0E+5"),
+        "fraction 1/3": fractions.Fraction(1, 3),
+        "uuid": uuid.UUID(int=0x0123456789ABCDEF),
+        "range(1, 10, 2)": range(1, 10, 2),
+        "slice(None, 5, None)": slice(5),
+        "ellipsis": ...,
+        "not implemented": NotImplemented,
+        "70 000 bytes of 61, in a buffer": b"a" * 70_000,
+        "70 000 letters b, in a buffer": "b" * 70_000,
+    }
 
 
 def _times() -> dict[str, Any]:
     eastern = dt.timezone(dt.timedelta(hours=8), "CST")
     return {
-        "date 2024-02-29": dt.date(2024, 2, 29), "time 09:30:00.000001, fold 1": dt.time(9, 30, 0, 1, fold=1),
-        "naive datetime": dt.datetime(2024, 1, 31, 9, 30), "datetime in UTC": dt.datetime(2024, 1, 31, tzinfo=dt.UTC),
+        "date 2024-02-29": dt.date(2024, 2, 29),
+        "time 09:30:00.000001, fold 1": dt.time(9, 30, 0, 1, fold=1),
+        "naive datetime": dt.datetime(2024, 1, 31, 9, 30),
+        "datetime in UTC": dt.datetime(2024, 1, 31, tzinfo=dt.UTC),
         "datetime in Asia/Shanghai": dt.datetime(2024, 1, 31, tzinfo=zoneinfo.ZoneInfo("Asia/Shanghai")),
-        "datetime at +08:00 'CST'": dt.datetime(2024, 1, 31, tzinfo=eastern), "timedelta -1 day, 2 s, 3 µs": dt.timedelta(-1, 2, 3),
-    }  # fmt: skip
+        "datetime at +08:00 'CST'": dt.datetime(2024, 1, 31, tzinfo=eastern),
+        "timedelta -1 day, 2 s, 3 µs": dt.timedelta(-1, 2, 3),
+    }
 
 
 def _arrays() -> dict[str, Any]:
     structure = np.dtype([("a", "|i1"), ("b", "<f8")], align=True)
     return {
-        "array f8 [1.5, nan]": np.array([1.5, np.nan], "<f8"), "array i4 2x3, C": np.arange(6, dtype="<i4").reshape(2, 3),
-        "array i4 2x3, F": np.asfortranarray(np.arange(6, dtype="<i4").reshape(2, 3)), "array u1 without dimensions, 5": np.array(5, "u1"),
-        "array f8 0x3": np.zeros((0, 3), "<f8"), "array bool": np.array([True, False]), "array big-endian i2": np.array([1, 2], ">i2"),
-        "array text": np.array(["a", "中文"], "<U2"), "array bytes": np.array([b"a", b"bc"], "S2"),
-        "array days, NaT": np.array(["2024-01-31", "NaT"], "<M8[D]"), "array 25 s": np.array([1, -1], "<m8[25s]"),
-        "array of a structure": np.array([(1, 2.5), (3, 0.0)], structure), "objects [1, 'a', None]": np.array([1, "a", None], dtype=object),
-        "64 objects 'a', 'b' by code": np.array(["a", "b"] * 32, dtype=object), "one array twice": [SHARED, SHARED],
-        "400 f8 in a buffer": np.arange(400, dtype="<f8"), "scalar f8": np.float64(1.5), "scalar text": np.str_("ab"), "scalar day": np.datetime64("2024-01-31", "D"),
-        "data type f8": np.dtype("<f8"), "data type of a structure": structure,
-    }  # fmt: skip
+        "array f8 [1.5, nan]": np.array([1.5, np.nan], "<f8"),
+        "array i4 2x3, C": np.arange(6, dtype="<i4").reshape(2, 3),
+        "array i4 2x3, F": np.asfortranarray(np.arange(6, dtype="<i4").reshape(2, 3)),
+        "array u1 without dimensions, 5": np.array(5, "u1"),
+        "array f8 0x3": np.zeros((0, 3), "<f8"),
+        "array bool": np.array([True, False]),
+        "array big-endian i2": np.array([1, 2], ">i2"),
+        "array text": np.array(["a", "中文"], "<U2"),
+        "array bytes": np.array([b"a", b"bc"], "S2"),
+        "array days, NaT": np.array(["2024-01-31", "NaT"], "<M8[D]"),
+        "array 25 s": np.array([1, -1], "<m8[25s]"),
+        "array of a structure": np.array([(1, 2.5), (3, 0.0)], structure),
+        "objects [1, 'a', None]": np.array([1, "a", None], dtype=object),
+        "64 objects 'a', 'b' by code": np.array(["a", "b"] * 32, dtype=object),
+        "one array twice": [SHARED, SHARED],
+        "400 f8 in a buffer": np.arange(400, dtype="<f8"),
+        "scalar f8": np.float64(1.5),
+        "scalar text": np.str_("ab"),
+        "scalar day": np.datetime64("2024-01-31", "D"),
+        "data type f8": np.dtype("<f8"),
+        "data type of a structure": structure,
+    }
 
 
 def _tables() -> dict[str, Any]:
@@ -74,18 +107,31 @@ def _tables() -> dict[str, Any]:
     labels = pd.Index(["a", "b"], dtype=object)
     frame = pd.DataFrame({"x": [1.5, 2.5], "n": [1, 2]}, index=days)
     frame.columns = pd.Index(["x", "n"], dtype=object)
-    levels = [pd.Index([1, 2]), pd.Index(["u", "v"], dtype=object)]
+    levels: Any = [pd.Index([1, 2]), pd.Index(["u", "v"], dtype=object)]
     objects = pd.Series(["000001", None], index=labels, dtype=object, name="code")
     aware = pd.DatetimeIndex(np.array([0], "<M8[us]")).tz_localize("UTC").tz_convert(zoneinfo.ZoneInfo("Asia/Shanghai"))
     return {
-        "frame x f8, n i8; daily index": frame, "series of objects": objects, "range index 0..3": pd.RangeIndex(3), "frame without anything": pd.DataFrame(index=pd.RangeIndex(0), columns=pd.RangeIndex(0)),
-        "multi index": pd.MultiIndex(levels, [np.array([0, 1], "i1"), np.array([1, -1], "i1")], names=["k", None]),
-        "nullable Int64 [1, NA]": pd.array([1, None], dtype="Int64"), "category b < a": pd.Categorical.from_codes([1, -1], pd.Index(["b", "a"], dtype=object), ordered=True),
-        "periods 2024-01": pd.period_range("2024-01", periods=2, freq="M"), "string, python storage": pd.array(["a", None], dtype=pd.StringDtype("python")),
-        "times in a zone": aware, "interval (0, 1]": pd.IntervalIndex.from_arrays([0], [1]), "timestamp, ns": pd.Timestamp("2024-01-31").as_unit("ns"),
-        "timedelta, s": pd.Timedelta(5, "s").as_unit("s"), "period": pd.Period("2024-01", "M"), "interval [1, 2]": pd.Interval(1, 2, "both"), "NaT": pd.NaT, "NA": pd.NA,
-        "offset 2h": pd.offsets.Hour(2), "offset by class": pd.DateOffset(months=1), "pandas data type": pd.Int64Dtype(),
-    }  # fmt: skip
+        "frame x f8, n i8; daily index": frame,
+        "series of objects": objects,
+        "range index 0..3": pd.RangeIndex(3),
+        "frame without anything": pd.DataFrame(index=pd.RangeIndex(0), columns=pd.RangeIndex(0)),
+        "multi index": pd.MultiIndex(levels, CODES, names=["k", None]),
+        "nullable Int64 [1, NA]": pd.array([1, None], dtype="Int64"),
+        "category b < a": pd.Categorical.from_codes([1, -1], pd.Index(["b", "a"], dtype=object), ordered=True),
+        "periods 2024-01": pd.period_range("2024-01", periods=2, freq="M"),
+        "string, python storage": pd.array(["a", None], dtype=pd.StringDtype("python")),
+        "times in a zone": aware,
+        "interval (0, 1]": pd.IntervalIndex.from_arrays([0], [1]),
+        "timestamp, ns": pd.Timestamp("2024-01-31").as_unit("ns"),
+        "timedelta, s": pd.Timedelta(5, "s").as_unit("s"),
+        "period": pd.Period("2024-01", "M"),
+        "interval [1, 2]": pd.Interval(1, 2, "both"),
+        "NaT": pd.NaT,
+        "NA": pd.NA,
+        "offset 2h": pd.offsets.Hour(2),
+        "offset by class": pd.DateOffset(months=1),
+        "pandas data type": pd.Int64Dtype(),
+    }
 
 
 def values() -> dict[str, Any]:

@@ -50,7 +50,7 @@ CLOSED = [
     "ｍａｔｈ.pow",  # full-width letters
     "mаth.pow",  # a Cyrillic letter
     "ﬁle.pow",  # a ligature
-    "x" * 100_000,
+    "x" * 20_000,
     "MATH.pow",
 ]
 FORBIDDEN = [
@@ -155,7 +155,15 @@ def test_the_gates_of_the_most_wanted(attacker: Connection, path: str) -> None:
 
 def test_a_caller_cannot_tell_unknown_from_not_allowed_from_not_installed(fortress: Fortress) -> None:
     answers = set()
-    for path in ("never_heard_of.f", "trap_closed.f", "subprocess.run", "not_installed.f", "trap_file.f", "", "\u4e00.f"):
+    for path in (
+        "never_heard_of.f",
+        "trap_closed.f",
+        "subprocess.run",
+        "not_installed.f",
+        "trap_file.f",
+        "",
+        "\u4e00.f",
+    ):
         reply = ask(fortress.gateway, "GET", f"/v1/call/{quote(path)}")
         answers.add((reply.status, reply.body, tuple(sorted(reply.headers.items()))))
         reply = ask(fortress.gateway, "GET", f"/v1/describe/{quote(path)}")

@@ -116,9 +116,8 @@ def _positions(decoder: Decoder, place: Any, count: int, width: int) -> list[int
 
 def _check_places(blocks: list[_Block], width: int) -> None:
     count = sum(len(positions) for _, positions in blocks)
-    if count == width and (_are_distinct(blocks)):
-        return
-    raise DecodeError("a frame whose columns are not each there once")
+    if count != width or not _are_distinct(blocks):
+        raise DecodeError("a frame whose columns are not each there once")
 
 
 def _are_distinct(blocks: list[_Block]) -> bool:

@@ -94,11 +94,9 @@ def _unique(names: list[str]) -> list[str]:
     made = []
     for name in names:
         fresh = name
-        while fresh in seen:
+        while fresh in seen or (fresh != name and fresh in taken):
             seen[name] += 1
             fresh = f"{name}.{seen[name]}"
-            if fresh in taken:
-                continue
         seen.setdefault(fresh, 0)
         made.append(fresh)
     return made

@@ -1,0 +1,89 @@
+"""Receive WebSocket frames without copying them on the way to their parser.
+
+The socket writes into one buffer; frames are views of it. A view is good until the next receive: who keeps bytes
+longer copies them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from websockets.streams import StreamReader
+
+_ROOM_BYTES = 1 << 18
+#: Up to this size frames are copied out: control frames are read as bytes, and small values decode faster from them.
+_COPIED_BYTES = 4096
+
+
+class Inlet(StreamReader):
+    """Take the place of the parser's reader, before it has read anything.
+
+    The contract: receive into `room()`, then feed the part of it that was filled.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__()
+        self._space = memoryview(bytearray(max_bytes + 2 * _ROOM_BYTES))
+        self._start = 0
+        self._end = 0
+
+    def room(self) -> memoryview:
+        """Return where the next bytes go. What is not parsed yet moves to the front first if space runs short."""
+        if self._start == self._end:
+            self._start = self._end = 0
+        elif len(self._space) - self._end < _ROOM_BYTES:
+            rest = self._end - self._start
+            self._space[:rest] = bytes(self._space[self._start : self._end])
+            self._start, self._end = 0, rest
+        return self._space[self._end : self._end + _ROOM_BYTES]
+
+    def feed_data(self, data: bytes | bytearray | memoryview) -> None:
+        """Take note of what was received; `data` is the filled part of `room()`."""
+        self._end += len(data)
+
+    def read_line(self, m: int, too_long_exc_type: type[Exception] = RuntimeError) -> Generator[None, None, bytearray]:
+        """Wait for a line of at most m bytes and return it with its end."""
+        while True:
+            line = bytearray(self._space[self._start : min(self._end, self._start + m + 1)])
+            size = line.find(b"\n") + 1
+            if size:
+                self._start += size
+                return line[:size]
+            if len(line) > m:
+                raise too_long_exc_type(f"a line of more than {m} bytes")
+            if self.eof:
+                raise EOFError("the stream ends inside a line")
+            yield
+
+    def read_to_eof(self, m: int, too_long_exc_type: type[Exception] = RuntimeError) -> Generator[None, None, bytearray]:
+        """Wait for the end and return what is left, at most m bytes."""
+        while not self.eof:
+            if self._end - self._start > m:
+                raise too_long_exc_type(f"more than {m} bytes until the end")
+            yield
+        rest = bytearray(self._space[self._start : self._end])
+        self._start = self._end = 0
+        return rest
+
+    def read_exact(self, n: int) -> Generator[None, None, bytes | memoryview]:  # type: ignore[override]
+        """Wait for n bytes and return them, large ones as a view."""
+        while self._end - self._start < n:
+            if self.eof:
+                raise EOFError(f"the stream ends {n - self._end + self._start} bytes before its frame does")
+            yield
+        found = self._space[self._start : self._start + n]
+        self._start += n
+        return bytes(found) if n <= _COPIED_BYTES else found
+
+    def at_eof(self) -> Generator[None, None, bool]:
+        """Tell whether the stream has ended and everything was read."""
+        while True:
+            if self._end > self._start:
+                return False
+            if self.eof:
+                return True
+            yield
+
+    def discard(self) -> None:
+        """Drop what has not been read."""
+        self._start = self._end = 0

@@ -1,0 +1,1 @@
+"""Tests of the shells that touch sockets, against servers that misbehave."""
