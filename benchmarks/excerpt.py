@@ -35,3 +35,7 @@ def quote_all(results: str) -> None:
     for name in PAGES:
         path = ROOT / name
         path.write_text(quote(path.read_text(encoding="utf-8"), results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    quote_all((ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8"))

@@ -14,11 +14,12 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import bars
+from benchmarks.excerpt import quote_all
 from benchmarks.gateway import Callers, connect_gateway, run_gateway
 from benchmarks.measure import Case, Figure, Group, run_group
 from benchmarks.memory import MIB, Growth, measure_growth
 from benchmarks.peer import FRAMES, connect_flight, connect_rpyc
-from benchmarks.report import Results, dump_results, format_time
+from benchmarks.report import Results, dump_results, format_time, render_markdown
 
 _PACKAGES = ("ksrpc", "rpyc", "pyarrow", "numpy", "pandas", "uvicorn", "websockets")
 _POW_TARGETS = {"inline": 0.65, "process": 1.0}
@@ -113,7 +114,7 @@ def grow_all() -> Iterator[Growth]:
 
 
 def main(arguments: list[str]) -> None:
-    """Measure, print each figure as it comes, write the files beside this one unless it was only a look."""
+    """Measure, print each figure as it comes, write the files and what quotes them unless it was only a look."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rounds, write nothing")
     parser.add_argument("--peers", action="store_true", help="without ksrpc, write nothing")
@@ -121,7 +122,9 @@ def main(arguments: list[str]) -> None:
     figures = list(time_all(3 if chosen.quick else 25, peers_only=chosen.peers))
     growths = [] if chosen.peers else list(grow_all())
     if not (chosen.quick or chosen.peers):
-        dump_results(Results(machine_facts(), figures, growths))
+        results = Results(machine_facts(), figures, growths)
+        dump_results(results)
+        quote_all(render_markdown(results))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ class Block:
 
     Attributes:
         line: Number of the line with the fence, from 1.
-        marks: Mark → what follows it: the reason of `skip`, the class of `raises`, the name of `file`; "" for the others.
+        marks: Mark → what follows it: the reason of `skip`, the class of `raises`, the name of `file`; else "".
     """
 
     page: str

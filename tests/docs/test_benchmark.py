@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import report
+from benchmarks import excerpt, report
 from benchmarks.measure import Case, Figure, Group, quartiles, run_group, time_calls
 from benchmarks.memory import MIB, Growth, watch_memory
 from tests.style.rule import ROOT
@@ -129,3 +129,22 @@ def test_the_published_pages_follow_from_the_published_figures() -> None:
     results = report.load_results(folder)
     assert (folder / "RESULTS.md").read_text(encoding="utf-8") == report.render_markdown(results)
     assert (folder / "ratios.svg").read_text(encoding="utf-8") == report.render_svg(results.figures)
+
+
+@pytest.mark.parametrize("name", excerpt.PAGES)
+def test_pages_quote_what_is_published(name: str) -> None:
+    page = (ROOT / name).read_text(encoding="utf-8")
+    assert "<!-- results: " in page
+    results = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    assert excerpt.quote(page, results) == page, "cure: python -m benchmarks.excerpt"
+
+
+def test_a_quotation_is_replaced_by_the_table_of_its_section() -> None:
+    page = "a\n<!-- results: calls -->\nold\n<!-- end of results -->\nb\n"
+    quoted = excerpt.quote(page, report.render_markdown(RESULTS))
+    assert quoted.startswith("a\n<!-- results: calls -->\n\n| calls | median |")
+    assert "| ksrpc inline | 60 µs |" in quoted
+    assert "old" not in quoted
+    assert excerpt.quote(quoted, report.render_markdown(RESULTS)) == quoted
+    with pytest.raises(LookupError, match="nothing"):
+        excerpt.quote("<!-- results: nothing -->\n<!-- end of results -->", "## calls\n")

@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,18 +22,12 @@ from tests.helpers.server import ROOT, GatewayProcess, clean_environment
 SKIPS_MAX = 3
 PRINTED = "127.0.0.1:8000"  # the address that the pages print
 TOKENED_CONFIG = """
-[server]
-port = 0
 [call]
 enabled = true
 [access]
-anonymous = false
 allow = ["demo", "math"]
 """
-
 LIBRARIES_CONFIG = """
-[server]
-port = 0
 [call]
 enabled = true
 [access]
@@ -45,42 +40,47 @@ BLOCKS = [block for block in EVERY if block.is_runnable]
 SETTINGS = [block for block in EVERY if block.language == "toml"]
 
 
-@pytest.fixture(scope="module")
-def open_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    folder = tmp_path_factory.mktemp("open")
-    with GatewayProcess(folder, None, arguments=("serve", "--try", "--port", "0")) as gateway:
-        yield gateway
+@dataclass(frozen=True)
+class Served:
+    """Hold a running server and a token that it knows."""
+
+    gateway: GatewayProcess
+    token: str
 
 
 @pytest.fixture(scope="module")
-def tokened_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    with GatewayProcess(tmp_path_factory.mktemp("tokened"), TOKENED_CONFIG) as gateway:
-        yield gateway
-
-
-@pytest.fixture(scope="module")
-def libraries_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    with GatewayProcess(tmp_path_factory.mktemp("libraries"), LIBRARIES_CONFIG) as gateway:
-        yield gateway
-
-
-@pytest.fixture(scope="module")
-def own_gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Block], GatewayProcess]]:
-    """Give the server that a page describes: started once for each set of files above the block."""
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Block], Served]]:
+    """Give the server that a block calls; equal ones are started once."""
     with ExitStack() as stack:
-        running: dict[tuple[tuple[str, str], ...], GatewayProcess] = {}
+        running: dict[tuple[tuple[str, str], ...], Served] = {}
 
-        def get(block: Block) -> GatewayProcess:
-            files = files_above(block)
+        def start(files: dict[str, str]) -> Served:
+            folder = tmp_path_factory.mktemp("server")
+            if not files:
+                trial = GatewayProcess(folder, None, arguments=("serve", "--try", "--port", "0"))
+                return Served(stack.enter_context(trial), "")
+            write_files(folder, files)
+            gateway = GatewayProcess(folder, None, arguments=("serve", "--port", "0"))
+            token = gateway.create_token("reader")  # before the start: a running server looks for new ones by and by
+            return Served(stack.enter_context(gateway), token)
+
+        def get(block: Block) -> Served:
+            files = files_of(block)
             key = tuple(sorted(files.items()))
             if key not in running:
-                folder = tmp_path_factory.mktemp("own")
-                write_files(folder, files)
-                gateway = GatewayProcess(folder, None, arguments=("serve", "--port", "0"))
-                running[key] = stack.enter_context(gateway)
+                running[key] = start(files)
             return running[key]
 
         yield get
+
+
+def files_of(block: Block) -> dict[str, str]:
+    """Give the files of the folder in which the block's server is started; none for `ksrpc serve --try`."""
+    if "own" in block.marks:
+        return files_above(block)
+    if "tokened" in block.marks:
+        return {"ksrpc.toml": TOKENED_CONFIG}
+    return {"ksrpc.toml": LIBRARIES_CONFIG} if "libraries" in block.marks else {}
 
 
 def files_above(block: Block) -> dict[str, str]:
@@ -106,16 +106,6 @@ def env(tmp_path: Path) -> dict[str, str]:
     return {**env, "PATH": f"{programs}{os.pathsep}{env['PATH']}", "HOME": str(tmp_path)}
 
 
-def gateway_of(block: Block, request: pytest.FixtureRequest) -> GatewayProcess:
-    if "own" in block.marks:
-        gateway = request.getfixturevalue("own_gateways")(block)
-    else:
-        name = next((mark for mark in ("tokened", "libraries") if mark in block.marks), "open")
-        gateway = request.getfixturevalue(f"{name}_gateway")
-    assert isinstance(gateway, GatewayProcess)
-    return gateway
-
-
 def program(block: Block) -> str:
     """Give the block's code, after that of the blocks it continues."""
     code = block.code
@@ -128,15 +118,14 @@ def program(block: Block) -> str:
     return code
 
 
-def fill_in(code: str, gateway: GatewayProcess) -> str:
+def fill_in(code: str, served: Served) -> str:
     """Put the real address, and a real token, where the page prints examples."""
-    code = code.replace(PRINTED, f"127.0.0.1:{gateway.port}")
-    return code.replace("ksr_…", gateway.create_token("reader")) if "ksr_…" in code else code
+    return code.replace(PRINTED, f"127.0.0.1:{served.gateway.port}").replace("ksr_…", served.token)
 
 
 def check_extras(line: str) -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    for named in re.findall(r"ksrpc\[([\w,]+)\]", line):
+    for named in re.findall(r"(?:ksrpc|\.)\[([\w,]+)\]", line):
         assert set(named.split(",")) <= set(extras), line
 
 
@@ -189,7 +178,7 @@ def check_serving(block: Block, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.id)
-def test_block_runs(block: Block, request: pytest.FixtureRequest, tmp_path: Path, env: dict[str, str]) -> None:
+def test_block_runs(block: Block, serve: Callable[[Block], Served], tmp_path: Path, env: dict[str, str]) -> None:
     if "skip" in block.marks:
         pytest.skip(block.marks["skip"])
     if "serves" in block.marks:
@@ -197,9 +186,9 @@ def test_block_runs(block: Block, request: pytest.FixtureRequest, tmp_path: Path
         return
     code, folder = program(block), tmp_path
     if PRINTED in code or "ksr_…" in code or "own" in block.marks:
-        gateway = gateway_of(block, request)
-        code = fill_in(code, gateway)
-        folder = gateway.folder if "own" in block.marks else tmp_path
+        served = serve(block)
+        code = fill_in(code, served)
+        folder = served.gateway.folder if "own" in block.marks else tmp_path
     done = run(block, code, folder, env)
     wanted = block.marks.get("raises")
     if wanted:
@@ -213,7 +202,8 @@ def test_block_runs(block: Block, request: pytest.FixtureRequest, tmp_path: Path
 
 @pytest.mark.parametrize("block", SETTINGS, ids=lambda block: block.id)
 def test_settings_are_accepted(block: Block, tmp_path: Path) -> None:
-    (tmp_path / "ksrpc.toml").write_text(block.code, encoding="utf-8")
+    others = [other for other in EVERY if other.page == block.page and "file" in other.marks]
+    write_files(tmp_path, {other.marks["file"]: other.code for other in others} | {"ksrpc.toml": block.code})
     assert load_config(tmp_path / "ksrpc.toml")
 
 

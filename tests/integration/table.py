@@ -332,7 +332,7 @@ VALUES: dict[str, Any] = {
     "nullable": pd.DataFrame({"i": pd.array([1, None], dtype="Int32"), "b": pd.array([True, None], dtype="boolean")}),
     "text-frame": pd.DataFrame({"s": pd.array(["a", None], dtype="string")}),
     "category": pd.DataFrame({"c": pd.Categorical(["a", "b", None], categories=["b", "a"], ordered=True)}),
-    "zoned": pd.DataFrame({"t": pd.to_datetime(pd.Series(["2024-01-02", None])).tz_localize("Asia/Shanghai")}),
+    "zoned": pd.DataFrame({"t": pd.to_datetime(pd.Series(["2024-01-02", None])).dt.tz_localize("Asia/Shanghai")}),
     "double-names": pd.DataFrame([[1, 2]], columns=["a", "a"]),
     "int-columns": pd.DataFrame([[1, 2.5]], columns=[10, 20]),
     "series": PRICES,

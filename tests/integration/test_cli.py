@@ -16,6 +16,7 @@ import pytest
 
 import ksrpc
 from ksrpc.connections.http import HttpxConnection
+from ksrpc.errors import AuthError
 from tests.helpers.server import GatewayProcess, clean_environment
 from tests.integration.conftest import usable
 from tests.integration.exchange import ask, post
@@ -73,9 +74,11 @@ def test_init_writes_private_files_and_keeps_only_a_hash(tmp_path: Path) -> None
 def test_what_init_writes_can_be_served(tmp_path: Path) -> None:
     ksrpc_in(tmp_path, "init", "--enable")
     made = (tmp_path / "data" / "admin.token").read_text().strip()
-    with GatewayProcess(tmp_path, None, arguments=("serve", "--port", "0")) as gateway:
-        with HttpxConnection(gateway.url, token=made) as there:
-            assert ksrpc.RpcClient("demo", there).sync_say_hi("A") == "Hi A, from a sync function"
+    with (
+        GatewayProcess(tmp_path, None, arguments=("serve", "--port", "0")) as gateway,
+        HttpxConnection(gateway.url, token=made) as there,
+    ):
+        assert ksrpc.RpcClient("demo", there).sync_say_hi("A") == "Hi A, from a sync function"
 
 
 def test_init_leaves_what_is_there_alone(tmp_path: Path) -> None:
@@ -226,9 +229,8 @@ def test_a_token_that_expired_is_refused(tmp_path: Path) -> None:
         with HttpxConnection(gateway.url, token=made) as there:
             math = ksrpc.RpcClient("math", there)
             assert math.pi() == 3.141592653589793
-            with pytest.raises(ksrpc.errors.AuthError):
-                while True:
-                    math.pi()
+            with pytest.raises(AuthError):
+                _ = [math.pi() for _ in range(100_000)]
         assert "expired" in gateway.run("token", "ls").stdout
 
 
@@ -246,13 +248,16 @@ def test_a_users_name_leads_to_no_other_place(tmp_path: Path, name: str) -> None
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize("flag", ["--help", "-h"])
-def test_every_command_explains_itself(tmp_path: Path, command: list[str], flag: str) -> None:
-    done = ksrpc_in(tmp_path, *command, flag)
+def test_every_command_explains_itself(tmp_path: Path, command: list[str]) -> None:
+    done = ksrpc_in(tmp_path, *command, "--help")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Usage: ")
     assert done.stdout.count("\n") > 3
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_short_flag_explains_all_commands(tmp_path: Path) -> None:
+    assert ksrpc_in(tmp_path, "-h").stdout == ksrpc_in(tmp_path, "--help").stdout
 
 
 def test_version(tmp_path: Path) -> None:

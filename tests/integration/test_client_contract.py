@@ -65,7 +65,6 @@ async def notebook():
 
 asyncio.run(notebook())
 """
-SILENT_SERVER = "127.0.0.1"
 
 
 @pytest.fixture
@@ -316,18 +315,18 @@ def test_a_server_that_is_no_gateway_says_so(transport: str, libraries: GatewayP
     server = threading.Thread(target=serve, daemon=True)
     server.start()
     scheme = "ws" if transport == "websocket" else "http"
-    with listener, ksrpc.connect(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", timeout=5) as there:
-        with pytest.raises(ConnectError, match="ksrpc"):
-            there.call("math.pow", 2, 3)
+    url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
+    with listener, ksrpc.connect(url, timeout=5) as there, pytest.raises(ConnectError, match="ksrpc"):
+        there.call("math.pow", 2, 3)
     server.join(5)
 
 
 def test_a_server_that_says_nothing_is_given_up(transport: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         scheme = "ws" if transport == "websocket" else "http"
-        with ksrpc.connect(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}", timeout=0.5) as there:
-            with pytest.raises((DeadlineError, ConnectError)):
-                there.call("math.pow", 2, 3)
+        there = ksrpc.connect(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}", timeout=0.5)
+        with there, pytest.raises((DeadlineError, ConnectError)):
+            there.call("math.pow", 2, 3)
 
 
 def test_a_wrong_token_is_told_apart_from_a_missing_right(own: Connection, libraries: GatewayProcess) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import ksrpc
-from ksrpc.errors import RemoteError
+from ksrpc.errors import ArgumentError, RemoteError
 from tests.integration.sameness import assert_same
 from tests.integration.table import (
     BARS,
@@ -97,6 +97,22 @@ def test_a_librarys_own_exception_tells_its_class_and_text(
     assert raised.value.type_name == type_name
     assert text in str(raised.value)
     assert raised.value.maybe_ran is True
+
+
+@pytest.mark.parametrize(
+    ("path", "args", "text"),
+    [
+        ("pandas.DataFrame.head", (BARS,), "got an unexpected keyword argument 'nosuch'"),
+        ("numpy.zeros", (), "missing a required argument: 'shape'"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_a_type_error(
+    remote: ksrpc.RemoteGateway, path: str, args: tuple[object, ...], text: str
+) -> None:
+    with pytest.raises(TypeError, match=text) as raised:
+        remote.call(path, *args, nosuch=1)
+    assert isinstance(raised.value, ArgumentError)
+    assert raised.value.maybe_ran is False
 
 
 @pytest.mark.parametrize("path", ["math", "os.path", "numpy.linalg", "arch.data.sp500"])

@@ -106,7 +106,8 @@ class CallPlan:
     def _check_misfit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Judge arguments that the library is going to refuse; where it has bounds, do not rely on that."""
         if self.is_bounded:
-            raise ArgumentError(_misfit_text(self.signature, args, kwargs))
+            placed = args if self.self_class is None else (None, *args)
+            raise ArgumentError(_misfit_text(self.signature, placed, kwargs))
         for name, value in _enumerate(args, kwargs):
             check_strict(name, value)
 

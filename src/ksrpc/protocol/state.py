@@ -8,13 +8,13 @@ Source: docs/spec/protocol.md "Call states".
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 from ksrpc.errors import ProtocolError
 from ksrpc.protocol.frame import FrameType as T
 
 
-class State(Enum):
+class State(StrEnum):
     """Name the states of one call."""
 
     IDLE = "idle"  # no frame yet

@@ -14,6 +14,9 @@ _REFUSAL = (
     b"content-type: text/plain; charset=utf-8\r\ncontent-length: 25\r\nconnection: close\r\n\r\n"
     b"the headers are too long\n"
 )
+#: What `websockets` reads of a handshake, less its punctuation.
+_SOCKET_LINES = 120
+_SOCKET_LINE_BYTES = 8000
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -34,8 +37,19 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return
         self._head_bytes = 0 if self._heads != before else self._head_bytes + len(data)
         if self._head_bytes > HTTP_HEAD_BYTES:
-            self.transport.write(_REFUSAL)
-            self.transport.close()
+            self._refuse()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Refuse what the WebSocket library would not read; it would leave the client without an answer."""
+        sizes = [len(self.url), *(len(name) + len(text) for name, text in self.scope["headers"])]
+        if len(sizes) > _SOCKET_LINES or max(sizes) > _SOCKET_LINE_BYTES:
+            self._refuse()
+        else:
+            super().handle_websocket_upgrade()
+
+    def _refuse(self) -> None:
+        self.transport.write(_REFUSAL)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         """Begin to count."""

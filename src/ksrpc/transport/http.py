@@ -144,9 +144,11 @@ class HttpShell:
         return True
 
     def _receive(self, connection: http.client.HTTPConnection, *, was_sent: bool) -> tuple[Any, bool]:
+        response: http.client.HTTPResponse | None = None
         try:
             response = connection.getresponse()
             value = _read_value(response) if response.status == 200 else _read_error(response)
+            return value, response.isclosed() and not response.will_close
         except TimeoutError as exc:
             raise DeadlineError("no answer within the call's time", maybe_ran=was_sent) from exc
         except LostError:
@@ -155,7 +157,9 @@ class HttpShell:
             raise lost_answer(exc) from exc
         except (OSError, http.client.HTTPException) as exc:
             raise LostError(f"the connection broke before the answer: {exc}", maybe_ran=was_sent) from exc
-        return value, not response.will_close and response.isclosed()
+        finally:
+            if response is not None:
+                response.close()
 
 
 class _Failure:

@@ -55,7 +55,9 @@ class Inlet(StreamReader):
                 raise EOFError("the stream ends inside a line")
             yield
 
-    def read_to_eof(self, m: int, too_long_exc_type: type[Exception] = RuntimeError) -> Generator[None, None, bytearray]:
+    def read_to_eof(
+        self, m: int, too_long_exc_type: type[Exception] = RuntimeError
+    ) -> Generator[None, None, bytearray]:
         """Wait for the end and return what is left, at most m bytes."""
         while not self.eof:
             if self._end - self._start > m:

@@ -185,6 +185,8 @@ class WorkerLink(asyncio.Protocol):
 
     def _on_handover(self, event: HandoverCame) -> None:
         entry = self._inbound[event.call]
+        if event.size == 0:
+            raise ProtocolError("an empty value is not handed over")
         if event.size > RESULT.message_bytes:
             send_descriptor(self._channel, event.call, None)
             return

@@ -40,8 +40,10 @@ def main(argv: list[str]) -> int:
     session = Callee(now=time.monotonic())
     pair = BlockingPair(frames, session)
     try:
-        boot = _greet(pair)
-        host = make_host(boot)
+        boot = _await_hello(pair)
+        host = make_host(boot)  # before the greeting: who greets is ready
+        session.welcome({"ksrpc": __version__, "python": platform.python_version(), "pid": os.getpid()})
+        pair.flush()
         if boot.get("role") == "concurrent":
             asyncio.run(ConcurrentWorker(session, host, channel).serve(frames))
         else:
@@ -86,11 +88,9 @@ def make_host(boot: Meta) -> Host:
     )
 
 
-def _greet(pair: BlockingPair) -> Meta:
+def _await_hello(pair: BlockingPair) -> Meta:
     for event in pair.events():
         if isinstance(event, Greeted):
-            pair.session.welcome({"ksrpc": __version__, "python": platform.python_version(), "pid": os.getpid()})
-            pair.flush()
             return event.meta
         raise ProtocolError("the gateway did not greet")
     raise EOFError

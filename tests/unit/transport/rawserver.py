@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 
+from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
@@ -60,6 +62,7 @@ class SessionGuest:
         self.guest = guest
         self.protocol = ServerProtocol(max_size=None)
         self.session = Callee(now=0.0)
+        self._messages: deque[bytes] = deque()
         self._accept()
 
     def greet(self) -> None:
@@ -81,11 +84,11 @@ class SessionGuest:
 
     def message(self) -> bytes:
         """Wait for the next binary message."""
-        while True:
-            for frame in self.protocol.events_received():
-                if not isinstance(frame, Request):
-                    return bytes(frame.data)  # type: ignore[attr-defined]
+        while not self._messages:
             self._feed()
+            frames = [event for event in self.protocol.events_received() if isinstance(event, Frame)]
+            self._messages += [bytes(frame.data) for frame in frames if frame.opcode is Opcode.BINARY]
+        return self._messages.popleft()
 
     def flush(self) -> None:
         """Send what the session has."""

@@ -217,9 +217,8 @@ def test_never_answers(given: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_never_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "_GRACE_S", 0.05)
     large = wire.pack_arguments((bytes(64 << 20),), {})
-    with RawServer(Guest.hold) as server, _shell(server) as shell:
-        with pytest.raises(DeadlineError) as caught:
-            _post(shell, 0.1, large)
+    with RawServer(Guest.hold) as server, _shell(server) as shell, pytest.raises(DeadlineError) as caught:
+        _post(shell, 0.1, large)
     assert caught.value.maybe_ran is False  # it cannot have begun without its arguments
 
 
@@ -233,16 +232,18 @@ def test_refuses_before_everything_was_sent() -> None:
         while guest.sock.recv(1 << 20):
             continue
 
-    with RawServer(script) as server, _shell(server) as shell:
-        with pytest.raises(TooLargeError):
-            _post(shell, 20, large)
+    with RawServer(script) as server, _shell(server) as shell, pytest.raises(TooLargeError):
+        _post(shell, 20, large)
 
 
 def test_breaks_while_arguments_are_sent() -> None:
     large = wire.pack_arguments((bytes(64 << 20),), {})
-    with RawServer(lambda guest: guest.sock.recv(10_000) and None) as server, _shell(server) as shell:
-        with pytest.raises(LostError) as caught:
-            _post(shell, 20, large)
+
+    def script(guest: Guest) -> None:
+        guest.sock.recv(10_000)
+
+    with RawServer(script) as server, _shell(server) as shell, pytest.raises(LostError) as caught:
+        _post(shell, 20, large)
     assert caught.value.maybe_ran is False
     assert caught.value.retryable
 
@@ -264,5 +265,3 @@ def test_get() -> None:
     with RawServer(script) as server, _shell(server) as shell:
         assert shell.get("/v1/describe/math", connect_s=5, timeout_s=None) == wire.parse(VALUE)
     assert seen[0].startswith(b"GET /v1/describe/math HTTP/1.1\r\n")
-
-

@@ -115,7 +115,9 @@ def test_never_greets() -> None:
 
 def test_speaks_another_version() -> None:
     def script(guest: Guest) -> None:
-        SessionGuest(guest).send(pack_head(T.WELCOME, meta={"versions": [2]}))
+        peer = SessionGuest(guest)
+        peer.message()
+        peer.send(pack_head(T.WELCOME, meta={"versions": [2]}))
         guest.hold()
 
     with pytest.raises(ConnectError, match=r"this side speaks version 1 of the call protocol, the peer \[2\]"):
@@ -206,7 +208,11 @@ def test_a_lost_connection_ends_the_calls_of_all_threads(end: Callable[[SessionG
 
 
 def test_the_reason_of_the_end_is_told() -> None:
-    with RawServer(_session(lambda peer: (peer.called(), _good_bye(peer)) and None)) as server:
+    def talk(peer: SessionGuest) -> None:
+        peer.called()
+        _good_bye(peer)
+
+    with RawServer(_session(talk)) as server:
         shell = _connect(server)
         with pytest.raises(LostError, match="1001 restart"):
             _call(shell)
@@ -375,5 +381,3 @@ def test_a_call_that_never_left_has_not_run() -> None:
         assert {type(error) for error in errors} == {LostError}
         assert errors[-1].maybe_ran is False  # type: ignore[union-attr]
         shell.close()
-
-
