@@ -6,6 +6,7 @@ was checked; the exit status is 1 if one was not as it claims.
 
 from __future__ import annotations
 
+import io
 import os
 import queue
 import shlex
@@ -303,7 +304,9 @@ class Demo:
         local = arch.data.sp500.load()
         claim(len(bars) == len(local) + 1, f"{len(bars)} lines")
         claim(float(bars[1].split(",")[1]) == local["Open"].iloc[0], "another first row")
-        detail("\n".join([*(line[:70] for line in bars[:3]), f"… {len(bars) - 3:,} more lines"]))
+        detail(
+            "\n".join([*(line[:68] + " …" * (len(line) > 68) for line in bars[:3]), f"… {len(bars) - 3:,} more lines"])
+        )
 
     def fetch(self, function: str, *options: str) -> str:
         """Run curl, or do what it would; print the command line, and a short answer."""
@@ -352,6 +355,8 @@ def clear_environment() -> None:
 def main() -> int:
     """Run the demo; return its exit status."""
     start = time.perf_counter()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without ✓ shows ?
     clear_environment()
     console.print(Text(f"\nksrpc {ksrpc.__version__}: any Python library of one machine, called from anywhere\n"))
     with tempfile.TemporaryDirectory(prefix="ksrpc-demo-") as folder:

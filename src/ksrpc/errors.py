@@ -284,26 +284,40 @@ def _remote_classes() -> dict[str, type[RemoteError]]:
 REMOTE_BUILTINS: dict[str, type[RemoteError]] = _remote_classes()
 
 
-def make_remote(type_name: str, args: tuple[Any, ...], text: str) -> RemoteError:
+def make_remote(type_name: str, args: tuple[Any, ...], text: str, *, base: str = "") -> RemoteError:
     """Make the exception to raise for what the library raised.
 
     Args:
         type_name: Qualified name of the original class.
         args: The original's args.
         text: `str()` of the original, used where args cannot reproduce it.
+        base: Name of the builtin that the original class derives from, if it is none itself.
 
     Returns:
-        An instance of RemoteError and of the builtin of that name, with equal args and text; a plain RemoteError for
-        every other class, whose text then begins with the class's name.
+        An instance of RemoteError and of the builtin of that name, with equal args and text. For another class one of
+        its builtin base, so that `except ValueError` catches a JSONDecodeError; its text is the original's and a note
+        names the class. A plain RemoteError, whose text begins with the class's name, where there is neither.
     """
     module, _, name = type_name.rpartition(".")
-    cls = REMOTE_BUILTINS.get(name) if module == "builtins" else None
-    if cls is None:
-        error = RemoteError(f"{name}: {text}" if text else name)
+    if module == "builtins":
+        error = _construct(REMOTE_BUILTINS.get(name), args)
+    elif base != "Exception" and (error := _construct(REMOTE_BUILTINS.get(base), args, text)):
+        error.add_note(f"raised on the server as {type_name}")
     else:
-        try:
-            error = cls(*args)
-        except Exception:  # a builtin that wants other args (UnicodeDecodeError) than the peer sent
-            error = RemoteError(f"{name}: {text}")
+        error = None
+    if error is None:
+        error = RemoteError(f"{name}: {text}" if text else name)
     error.type_name = type_name
     return error
+
+
+def _construct(cls: type[RemoteError] | None, args: tuple[Any, ...], text: str | None = None) -> RemoteError | None:
+    """Make an instance of args, or of its text if that is given and args do not give it; None if neither works."""
+    for attempt in (args, (text,)):
+        try:
+            error = cls(*attempt) if cls is not None else None
+        except Exception:  # noqa: S112 - a builtin that wants other args (UnicodeDecodeError) than the peer sent
+            continue
+        if text is None or str(error) == text:
+            return error
+    return None

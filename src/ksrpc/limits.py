@@ -67,6 +67,12 @@ PATH_PART_CHARS = 80
 
 #: A worker hands a result over this size through a descriptor instead of its socket.
 HANDOVER_BYTES = 256 * KIB
+#: So much of a call's arguments is there before a process is lent to it.
+PREFETCH_BYTES = 256 * KIB
+#: Arguments that pause for longer are given up [s].
+STALL_S = 20.0
+#: Calls of one connection whose arguments may be incomplete at the same time.
+INFLOWS = 64
 #: Paths per user and worker of which decisions are remembered.
 MEMO_ENTRIES = 4096
 #: Request line and headers of one HTTP request, beyond the read in which they begin.

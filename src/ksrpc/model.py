@@ -67,6 +67,10 @@ class Rules:
     unsafe: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
 
+    def is_unsafe(self, path: str) -> bool:
+        """Tell whether the path's root is one without gates for whoever these rules are for."""
+        return path.partition(".")[0] in self.unsafe or "*" in self.unsafe
+
 
 @dataclass(frozen=True, slots=True)
 class User:

@@ -68,12 +68,12 @@ async def async_process_id() -> int:
     return os.getpid()
 
 
-def block(nbytes: int) -> np.ndarray:  # type: ignore[type-arg]
+def block(nbytes: int) -> np.ndarray:
     """Return bytes whose place tells their value."""
     return np.arange(nbytes // 8, dtype=np.int64).view(np.uint8)
 
 
-def checksum(data: np.ndarray) -> int:  # type: ignore[type-arg]
+def checksum(data: np.ndarray) -> int:
     """Return the sum of what came in, so that a large argument is proven to have arrived whole."""
     return int(data.sum(dtype=np.int64))
 

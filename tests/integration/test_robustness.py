@@ -67,10 +67,9 @@ def test_a_thousand_calls_in_flight_each_answer_to_its_question(server: GatewayP
         calls = {}
         for tag, seconds in naps.items():
             path = "rough.async_nap" if tag % 10 else "rough.nap"
-            seconds = seconds if tag % 10 else seconds / 50
-            message = wire.pack_arguments((seconds, tag), {})
+            message = wire.pack_arguments((seconds if tag % 10 else seconds / 50, tag), {})
             calls[peer.session.call({"path": path}, message.segments)] = tag
-        answers = {}
+        answers: dict[int, object] = {}
         most = 0
         for event in peer.events(until=lambda: len(answers) == 1000):
             if isinstance(event, ResultCame):
@@ -132,7 +131,7 @@ def test_a_large_argument_streams_up_whole_and_leaves_no_memory_behind(
 ) -> None:
     data = rough.block(64 * MIB)
     expected = rough.checksum(data)
-    gw.call("rough.checksum", data[: MIB])
+    gw.call("rough.checksum", data[:MIB])
     before = server.rss_anon_bytes
     assert gw.call("rough.checksum", data) == expected
     assert server.rss_anon_bytes - before < 24 * MIB
@@ -338,4 +337,3 @@ def _sleeps(pid: int) -> bool:
 
 def _is_busy(pids: set[int]) -> bool:
     return any(_sleeps(pid) for pid in pids)
-

@@ -66,7 +66,8 @@ def init(config: str | None, *, lan: bool, enable: bool) -> None:
     settings = load_config(path)
     token = _open_store(settings).create("admin", scopes=frozenset({"call", "admin"}))
     _show_token(token, settings.server.data_dir, "admin")
-    click.echo("next: edit [access] allow in it, then run `ksrpc serve`")
+    edits = "access.allow" if enable else "call.enabled and access.allow"
+    click.echo(f"next: set {edits} in it, then run `ksrpc serve`")
 
 
 @main.command()

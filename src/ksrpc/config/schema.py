@@ -102,6 +102,10 @@ class Config(_Section):
                     raise ValueError(
                         f"user.{name}.allow: {pattern!r} is not opened by access.allow; a user's list only narrows it"
                     )
+        unsafe = self.all_rules.unsafe
+        for name, module in self.module.items():
+            if module.executor == "inline" and (name in unsafe or "*" in unsafe):
+                raise ValueError(f"module.{name}.executor: what is unsafe never runs in the gateway itself")
         return self
 
     def rules_for(self, user: str) -> Rules:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from ksrpc.limits import REQUEST
+from ksrpc.errors import DeadlineError
+from ksrpc.limits import PREFETCH_BYTES, REQUEST, STALL_S
 from ksrpc.model import Descriptor, User
 from ksrpc.protocol import Buffer
 
@@ -18,6 +20,43 @@ class Arguments:
     whole: Buffer = b""
     rest: AsyncIterator[Buffer] | None = None
     max_bytes: int = REQUEST.message_bytes
+
+    async def prefetch(self) -> None:
+        """Take in what comes first, so that no process is held for arguments that do not come.
+
+        Raises:
+            DeadlineError: They stopped coming.
+        """
+        if self.rest is None:
+            return
+        pieces, size = [self.whole], len(self.whole)
+        while size < PREFETCH_BYTES:
+            piece = await _next(self.rest)
+            if piece is None:
+                self.rest = None
+                break
+            pieces.append(piece)
+            size += len(piece)
+        self.whole = b"".join(pieces)
+
+    async def remaining(self) -> AsyncIterator[Buffer]:
+        """Yield what comes after `whole`.
+
+        Raises:
+            DeadlineError: It stopped coming.
+        """
+        while self.rest is not None and (piece := await _next(self.rest)) is not None:
+            yield piece
+
+
+async def _next(pieces: AsyncIterator[Buffer]) -> Buffer | None:
+    try:
+        async with asyncio.timeout(STALL_S):
+            return await anext(pieces)
+    except StopAsyncIteration:
+        return None
+    except TimeoutError:
+        raise DeadlineError(f"the arguments stopped coming for {STALL_S:g} s", maybe_ran=False) from None
 
 
 def ignore(kind: str, meta: dict[str, Any]) -> None:
@@ -57,3 +96,16 @@ class Answer:
     def join(self) -> bytes:
         """Copy the pieces into one; for small answers and views."""
         return b"".join(self.pieces)
+
+
+class View(NamedTuple):
+    """Hold what a value looks like to those who do not read the wire format.
+
+    Attributes:
+        media_type: What was asked for; `*/*` leaves it to the value.
+        type_name: Name of the value's class, without its module.
+    """
+
+    media_type: str
+    type_name: str
+    body: bytes

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from ksrpc import wire
 from ksrpc.errors import DeadlineError, DecodeError
@@ -16,6 +16,9 @@ from ksrpc.gateway.run import Executors
 from ksrpc.limits import MEMO_ENTRIES
 from ksrpc.model import Descriptor, Parameter, User
 
+#: Path, and whether its root is without gates for the caller: that is another decision.
+_Key: TypeAlias = tuple[str, bool]
+
 
 class Registry:
     """Remember the descriptors that workers gave. Refusals are not kept; callers who ask at the same time share one."""
@@ -23,8 +26,8 @@ class Registry:
     def __init__(self, executors: Executors, *, timeout_s: float) -> None:
         self._executors = executors
         self._timeout_s = timeout_s
-        self._known: dict[str, Descriptor] = {}
-        self._asking: dict[str, asyncio.Task[Descriptor]] = {}
+        self._known: dict[_Key, Descriptor] = {}
+        self._asking: dict[_Key, asyncio.Task[Descriptor]] = {}
 
     async def describe(self, call: Call) -> Descriptor:
         """Return the descriptor of the call's path.
@@ -33,31 +36,33 @@ class Registry:
             RefusedError: A gate says no, or the module cannot be imported on the worker.
             DeadlineError: The worker did not answer within the call's time; nothing has run.
         """
-        descriptor = self._known.get(call.path)
+        key = (call.path, call.user.rules.is_unsafe(call.path))
+        descriptor = self._known.get(key)
         if descriptor is not None:
             return descriptor
-        task = self._asking.get(call.path)
+        task = self._asking.get(key)
         if task is None:
-            task = self._asking[call.path] = asyncio.get_running_loop().create_task(self._ask(call.user, call.path))
-            task.add_done_callback(partial(self._on_done, call.path))
+            task = self._asking[key] = asyncio.get_running_loop().create_task(self._ask(call.user, key))
+            task.add_done_callback(partial(self._on_done, key))
         try:
             async with asyncio.timeout_at(call.deadline):
                 return await asyncio.shield(task)
         except TimeoutError:
             raise DeadlineError("the call's time was over before it could begin", maybe_ran=False) from None
 
-    async def _ask(self, user: User, path: str) -> Descriptor:
+    async def _ask(self, user: User, key: _Key) -> Descriptor:
+        path = key[0]
         deadline = asyncio.get_running_loop().time() + self._timeout_s
         descriptor = parse_descriptor(await self._executors.describe(Call(user, path, Arguments(), deadline)))
         if descriptor.path != path:
             raise DecodeError("the worker described another path than it was asked for")
         if len(self._known) >= MEMO_ENTRIES:
             del self._known[next(iter(self._known))]
-        self._known[path] = descriptor
+        self._known[key] = descriptor
         return descriptor
 
-    def _on_done(self, path: str, task: asyncio.Task[Descriptor]) -> None:
-        del self._asking[path]
+    def _on_done(self, key: _Key, task: asyncio.Task[Descriptor]) -> None:
+        del self._asking[key]
         if not task.cancelled():
             task.exception()  # whoever asked has it, or is gone
 

@@ -125,13 +125,18 @@ class Lane:
         try:
             child = await Child.start(self._boot, shows_output=self._shows_output)
         except BusyError as exc:
-            self._refuse_waiting(exc)
+            self._on_start_failed(exc)
             return
         except OSError as exc:
-            self._refuse_waiting(BusyError(f"no worker process can be started: {exc.strerror}"))
+            self._on_start_failed(BusyError(f"no worker process can be started: {exc.strerror}"))
             return
         self.children.add(child)
         self.release(child)
+
+    def _on_start_failed(self, error: BusyError) -> None:
+        """Refuse those who wait, unless there is a process that they can wait for."""
+        if not self.children:
+            self._refuse_waiting(error)
 
     def _refuse_waiting(self, error: BusyError) -> None:
         while self._waiting:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable
 
 from ksrpc.errors import BusyError, CancelledError, DeadlineError, LostError
 from ksrpc.gateway.call import Call, ignore
@@ -50,6 +49,7 @@ class Pool:
             LostError: The process ended, or was ended, during the call.
             RefusedError: The worker refused it, or nothing can run it now.
         """
+        await call.arguments.prefetch()
         if (
             call.descriptor is not None
             and call.descriptor.kind == "coroutine"
@@ -61,9 +61,9 @@ class Pool:
         child = await lane.acquire(call)
         child.deadline = call.deadline
         try:
-            call_id, future = self._open(child, call)
+            _, future = await self._open(child, call)
             try:
-                return await self._exchange(child, call, call_id, future)
+                return await future
             except LostError as exc:
                 raise await self._explain(lane, child, exc) from None
             except BaseException:
@@ -115,24 +115,38 @@ class Pool:
     def _is_too_large(self, child: Child) -> bool:
         return child.resident_bytes() > self._memory_bytes
 
-    def _open(self, child: Child, call: Call) -> tuple[int, asyncio.Future[tuple[Buffer, ...]]]:
+    async def _open(self, child: Child, call: Call) -> tuple[int, asyncio.Future[tuple[Buffer, ...]]]:
+        """Send a call with all its arguments."""
         meta = {"path": call.path}
         if call.arguments.rest is None:
-            return child.link.call(meta, call.arguments.whole)
-        return child.link.open_call(meta)
-
-    async def _exchange(
-        self, child: Child, call: Call, call_id: int, future: Awaitable[tuple[Buffer, ...]]
-    ) -> tuple[Buffer, ...]:
-        if call.arguments.rest is not None:
-            if call.arguments.whole:
-                await child.link.send_body(call_id, [call.arguments.whole], ended=False)
-            async for piece in call.arguments.rest:
-                await child.link.send_body(call_id, [piece], ended=False)
-            await child.link.send_body(call_id, [], ended=True)
+            opened = child.link.call(meta, call.arguments.whole)
+        else:
+            opened = child.link.open_call(meta)
+            await self._stream_up(child, call, *opened)
         if call.is_queued:
             call.tell("started", {})
-        return await future
+        return opened
+
+    async def _stream_up(
+        self, child: Child, call: Call, call_id: int, future: asyncio.Future[tuple[Buffer, ...]]
+    ) -> None:
+        """Send the arguments as they come; where they break off, take the call back: it has not begun."""
+        link = child.link
+        try:
+            await link.send_body(call_id, [call.arguments.whole], ended=False)
+            async for piece in call.arguments.remaining():
+                if future.done():  # refused, or lost
+                    return
+                await link.send_body(call_id, [piece], ended=False)
+            await link.send_body(call_id, [], ended=True)
+        except BaseException:
+            link.cancel(call_id)
+            await asyncio.wait((future,), timeout=_GRACE_S)
+            if not future.done():
+                child.kill("it did not give a call back")
+            elif not future.cancelled():
+                future.exception()
+            raise
 
     async def _explain(self, lane: Lane, child: Child, exc: LostError) -> LostError:
         """Say why the process is gone, in the words of whoever ended it."""
@@ -152,10 +166,10 @@ class Pool:
 
     async def _run_shared(self, call: Call, lane: Lane) -> tuple[Buffer, ...]:
         child = await self._get_shared(call, lane)
-        call_id, future = self._open(child, call)
+        call_id, future = await self._open(child, call)
         child.expiring[call_id] = call.deadline
         try:
-            return await self._exchange(child, call, call_id, future)
+            return await future
         except CancelledError as exc:
             raise DeadlineError(
                 "the call took longer than its time and was cancelled", maybe_ran=exc.maybe_ran is not False
@@ -177,8 +191,9 @@ class Pool:
         if self._shared is None or self._shared.link.is_lost:
             async with self._shared_start:
                 if self._shared is None or self._shared.link.is_lost:
-                    if self._shared is not None:
-                        lane.release(self._shared)
+                    lost, self._shared = self._shared, None
+                    if lost is not None:
+                        lane.release(lost)
                     self._shared = await lane.acquire(call)
         if len(self._shared.expiring) >= self._shared.link.session.limits.calls:
             raise BusyError("too many calls of this module are in flight; try again later")

@@ -9,7 +9,7 @@ from ksrpc import wire
 from ksrpc.config import Config
 from ksrpc.errors import DeadlineError, NotAcceptableError, RefusedError
 from ksrpc.expose import ModuleSource
-from ksrpc.gateway.call import Answer, Arguments, Call
+from ksrpc.gateway.call import Answer, Arguments, Call, View
 from ksrpc.gateway.pool import Pool
 from ksrpc.limits import REQUEST
 from ksrpc.model import Rules, User
@@ -28,7 +28,7 @@ class Executors:
     def __init__(self, config: Config, *, shows_output: bool = False) -> None:
         self._config = config
         self._shows_output = shows_output
-        self._pools: dict[str, Pool] = {}
+        self._pools: dict[tuple[str, bool], Pool] = {}
         self._inline: Host | None = None
         self._watching: asyncio.Task[None] | None = None
 
@@ -53,7 +53,7 @@ class Executors:
         root = call.path.partition(".")[0]
         if self._is_inline(root):
             return self._host().describe(call.path).join()
-        return await self._pool(root).describe(call)
+        return await self._pool(root, is_unsafe=call.user.rules.is_unsafe(root)).describe(call)
 
     async def run(self, call: Call) -> Answer:
         """Run a call.
@@ -65,16 +65,13 @@ class Executors:
         root = call.path.partition(".")[0]
         if self._is_inline(root):
             return await self._run_inline(call)
-        pieces = await self._pool(root).run(call)
+        pieces = await self._pool(root, is_unsafe=call.user.rules.is_unsafe(root)).run(call)
         return Answer(pieces, sum(map(len, pieces)))
 
     async def render(
         self, answer: Answer, media_type: str, options: dict[str, str], deadline: float
-    ) -> tuple[str, bytes]:
+    ) -> View:
         """Turn an encoded value into a view, in a worker: the gateway never decodes what a library answered.
-
-        Returns:
-            The media type, which `*/*` leaves to the value, and the rendered bytes.
 
         Raises:
             NotAcceptableError: The value has no such view.
@@ -82,13 +79,13 @@ class Executors:
         packed = wire.pack_arguments((answer.join(), media_type, options), {})
         user = User("", Rules())
         call = Call(user, f"{_RENDER}.render", Arguments(packed.join()), deadline)
-        pieces = await self._pool(_RENDER).run(call)
-        name, data = wire.parse(b"".join(pieces))
-        if not name:
-            error = NotAcceptableError(data.decode())
+        pieces = await self._pool(_RENDER, is_unsafe=False).run(call)
+        view = View(*wire.parse(b"".join(pieces)))
+        if not view.media_type:
+            error = NotAcceptableError(view.body.decode())
             error.maybe_ran = True  # the call did run; what failed is the view of its result
             raise error
-        return name, data
+        return view
 
     def _is_inline(self, root: str) -> bool:
         section = self._config.module.get(root)
@@ -121,25 +118,26 @@ class Executors:
         section = self._config.module[root]
         return ModuleSource(section.path or Path(), arguments=section.arguments)
 
-    def _pool(self, root: str) -> Pool:
-        pool = self._pools.get(root)
+    def _pool(self, root: str, *, is_unsafe: bool) -> Pool:
+        """Return the pool of a module; whoever may call it without gates has processes of their own."""
+        pool = self._pools.get((root, is_unsafe))
         if pool is None:
-            pool = self._pools[root] = self._make_pool(root)
+            pool = self._pools[root, is_unsafe] = self._make_pool(root, is_unsafe=is_unsafe)
         return pool
 
-    def _make_pool(self, root: str) -> Pool:
+    def _make_pool(self, root: str, *, is_unsafe: bool) -> Pool:
         calls, section = self._config.call, self._config.module.get(root)
         processes = (section and section.processes) or calls.processes
         memory_mb = (section and section.memory_mb) or calls.memory_mb
         return Pool(
-            self._boot(root),
+            self._boot(root, is_unsafe=is_unsafe),
             processes=processes,
             queue=calls.queue,
             memory_bytes=memory_mb << 20,
             shows_output=self._shows_output,
         )
 
-    def _boot(self, root: str) -> Meta:
+    def _boot(self, root: str, *, is_unsafe: bool) -> Meta:
         if root == _RENDER:
             path = Path(__file__).parents[1] / "worker" / "render.py"
             sources = {_RENDER: {"path": str(path), "arguments": "any"}}
@@ -148,7 +146,12 @@ class Executors:
         section = self._config.module.get(root)
         named = {root: {"path": str(section.path), "arguments": section.arguments}} if section and section.path else {}
         return {
-            "rules": {name: list(getattr(rules, name)) for name in ("allow", "block", "unsafe", "services")},
+            "rules": {
+                "allow": list(rules.allow),
+                "block": list(rules.block),
+                "unsafe": [root] if is_unsafe else [],
+                "services": list(rules.services),
+            },
             "sources": named,
             "traceback": self._config.call.traceback,
         }
@@ -162,12 +165,13 @@ class Executors:
 
 
 def _narrow(rules: Rules, roots: list[str]) -> Rules:
-    """Keep of the rules what concerns these roots: a worker can resolve nothing else."""
+    """Keep of the rules what concerns these roots, and no waiver of the gates: a worker can resolve nothing else."""
 
     def keep(patterns: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(p for p in patterns if p == "*" or p.partition(".")[0] in roots)
+        return tuple(p for p in patterns if p.partition(".")[0] in roots)
 
-    return Rules(keep(rules.allow), keep(rules.block), keep(rules.unsafe), keep(rules.services))
+    allow = tuple(roots) if "*" in rules.allow else keep(rules.allow)
+    return Rules(allow, keep(rules.block), services=keep(rules.services))
 
 
 async def _gather(arguments: Arguments) -> Buffer:

@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 
 from ksrpc.errors import KsrpcError, NotFoundError
 from ksrpc.gateway import Gateway
-from ksrpc.server.http import HttpExchange, serve_call, serve_describe
+from ksrpc.server.exchange import HttpExchange
+from ksrpc.server.http import serve_call, serve_describe
 from ksrpc.server.problem import pack_problem
 from ksrpc.server.websocket import serve_session
 

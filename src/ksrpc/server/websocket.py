@@ -16,10 +16,10 @@ from typing import Any
 import msgspec
 
 from ksrpc import __version__, wire
-from ksrpc.errors import AuthError, KsrpcError, LostError, NotFoundError, ProtocolError, TooLargeError
+from ksrpc.errors import AuthError, BusyError, KsrpcError, LostError, NotFoundError, ProtocolError, TooLargeError
 from ksrpc.gateway import Answer, Arguments, Call, Gateway
 from ksrpc.gateway.identify import Visitor
-from ksrpc.limits import REQUEST
+from ksrpc.limits import INFLOWS, REQUEST
 from ksrpc.model import User
 from ksrpc.protocol import Buffer, Callee, FrameType
 from ksrpc.protocol.event import BodyCame, Called, CancelCame, Described, Event, Greeted
@@ -120,7 +120,7 @@ class SessionShell:
 
     def _act(self, event: Event) -> None:
         if isinstance(event, Called):
-            self._start(event.call, self._handle(event, self._arguments(event)))
+            self._on_call(event)
         elif isinstance(event, BodyCame):
             self._on_body(event)
         elif isinstance(event, Described):
@@ -137,6 +137,14 @@ class SessionShell:
                     "timeout_s": self._gateway.config.call.timeout_s,
                 }
             )
+
+    def _on_call(self, event: Called) -> None:
+        try:
+            arguments = self._arguments(event)
+        except BusyError as exc:
+            self._session.fail(event.call, pack_fault(exc))
+        else:
+            self._start(event.call, self._handle(event, arguments))
 
     def _start(self, call: int, work: Any) -> None:
         task = self._tasks[call] = self._loop.create_task(work)
@@ -188,6 +196,8 @@ class SessionShell:
         """Open the way for the rest of the arguments; it may come before the call's task takes its first step."""
         if event.fin:
             return Arguments(event.body)
+        if len(self._inflows) >= INFLOWS:
+            raise BusyError(f"the arguments of {INFLOWS} calls are on their way on this connection already")
         inflow = _Inflow(partial(self._consume, event.call))
         self._inflows[event.call] = inflow
         return Arguments(event.body, inflow.pieces())

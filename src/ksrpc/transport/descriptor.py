@@ -56,7 +56,7 @@ class Region:
             raise ProtocolError("a worker announced more than its region holds")
         value = self._bytes[:size]
         self._last = weakref.ref(value)
-        return memoryview(value)
+        return value.data
 
     def is_free(self) -> bool:
         """Tell whether nobody looks at the last value any more, not even a socket that has not sent it yet."""

@@ -118,11 +118,15 @@ def _encode_alone(arg: Any) -> int:
 
 
 def _attributes(encoder: Encoder, exc: BaseException) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     if isinstance(exc, OSError):
-        return {part: _plain(encoder, getattr(exc, part)) for part in _OS_PARTS}
+        found |= {part: _plain(encoder, getattr(exc, part)) for part in _OS_PARTS}
     if isinstance(exc, _NAMED) and type(exc.name) is str:
-        return {"name": _clean(exc.name)}
-    return {}
+        found["name"] = _clean(exc.name)
+    if type(exc).__module__ != "builtins":
+        base = next(cls for cls in type(exc).__mro__ if cls.__module__ == "builtins")
+        found["base"] = base.__name__
+    return found
 
 
 def _plain(encoder: Encoder, value: Any) -> Any:
@@ -140,7 +144,7 @@ def _read_exception(decoder: Decoder, *parts: Any) -> RemoteError:
     decoder.expect(text, str)
     values = tuple(decoder.expect(args, list))
     known = decoder.expect(attributes, dict)
-    error = make_remote(type_name, _constructor_args(values, known), text)
+    error = make_remote(type_name, _constructor_args(values, known), text, base=str(known.get("base", "")))
     for note in decoder.expect(notes, list)[:_NOTES]:
         error.add_note(decoder.expect(note, str))
     if cause is not None:

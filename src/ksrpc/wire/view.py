@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -22,14 +22,16 @@ from ksrpc.wire.codec import encode_plain
 from ksrpc.wire.decoder import distinct
 from ksrpc.wire.simple import Options, encode_json, simplify
 
-__all__ = ["available", "read_json", "render"]
+__all__ = ["available", "read_json", "read_object", "read_parts", "render"]
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv"
 NDJSON: Final = "application/x-ndjson"
 TEXT: Final = "text/plain"
 
-_ORIENTS: Final = ("records", "split", "columns")
+_ORIENTS: Final = ("records", "split", "columns", "tight")
+_PARTS: Final = ("args", "kwargs")
+_FORM: Final = '{"args": [...], "kwargs": {...}}'
 _NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -47,8 +49,8 @@ def render(value: Any, *, media_type: str, options: Mapping[str, str] = _NO_OPTI
     Args:
         value: Any result.
         media_type: One of `available(value)`.
-        options: `orient` (tables in JSON: "records", "split" or "columns"), `nan` ("null" or "str"), `int64` ("number"
-            or "str": what integers beyond 2**53 become).
+        options: `orient` (tables in JSON: "records", "split", "columns" or "tight"), `nan` ("null" or "str"), `int64`
+            ("number" or "str": what integers beyond 2**53 become).
 
     Raises:
         NotAcceptableError: The value has no such view, or an option is unknown; the text says what there is.
@@ -88,13 +90,36 @@ def read_json(data: bytes | bytearray | memoryview) -> tuple[tuple[Any, ...], di
         raise TooLargeError(f"a JSON body of {len(body)} bytes, the limit is {REQUEST.head_bytes}")
     if not body.strip():
         return (), {}
+    return read_parts(read_object(body, form=_FORM, names=_PARTS))
+
+
+def read_object(data: bytes, *, form: str, names: Collection[str]) -> dict[str, Any]:
+    """Read one JSON object that holds nothing but `names`.
+
+    Args:
+        data: The whole of it.
+        form: What it should look like, for the error.
+        names: The keys that it may have.
+
+    Raises:
+        DecodeError: It is not one; names occur twice; NaN, a lone surrogate, or an integer over 64 bits in it.
+    """
     try:
-        told = json.loads(body, object_pairs_hook=distinct, parse_constant=_refuse_constant)
+        told = json.loads(data, object_pairs_hook=distinct, parse_constant=_refuse_constant)
         encode_plain(told)  # refuses lone surrogates and integers over 64 bits, as the binary form does
     except (ValueError, RecursionError, OverflowError) as error:
-        raise DecodeError('the body is not JSON of the form {"args": [...], "kwargs": {...}}') from error
-    if type(told) is not dict or not {"args", "kwargs"}.issuperset(told):
-        raise DecodeError('the body is not JSON of the form {"args": [...], "kwargs": {...}}')
+        raise DecodeError(f"this is not JSON of the form {form}") from error
+    if type(told) is not dict or not all(name in names for name in told):
+        raise DecodeError(f"this is not JSON of the form {form}")
+    return told
+
+
+def read_parts(told: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Take `args` and `kwargs` out of what a caller told; see `read_json` for the forms they may have.
+
+    Raises:
+        DecodeError: They have others.
+    """
     return _read_args(told.get("args")), _read_kwargs(told.get("kwargs"))
 
 
@@ -164,10 +189,10 @@ def _records(table: Rows) -> Iterable[dict[str, Any]]:
 def _write_json(value: Any, options: Options) -> bytes:
     if not _is_pandas_table(value):
         return encode_json(simplify(value, options))
-    if options.orient == "split":
-        from ksrpc.wire.tabular.rows import split  # noqa: PLC0415  # only where pandas is already in use
+    if options.orient in ("split", "tight"):
+        from ksrpc.wire.tabular.rows import split, tighten  # noqa: PLC0415  # only where pandas is already in use
 
-        return encode_json(split(value, options))
+        return encode_json((split if options.orient == "split" else tighten)(value, options))
     table = _rows(value, options)
     if options.orient == "columns":
         return encode_json(dict(zip(table.names, table.columns, strict=True)))

@@ -9,19 +9,21 @@ from ksrpc.wire import view
 __all__ = ["render"]
 
 
-def render(data: bytes, media_type: str, options: dict[str, str]) -> tuple[str, bytes]:
+def render(data: bytes, media_type: str, options: dict[str, str]) -> tuple[str, str, bytes]:
     """Decode a value and render it as `media_type`; `*/*` is CSV for a table and JSON for all else.
 
     Returns:
-        The media type and the view; no media type and the reason if the value has no such view.
+        The media type, the name of the value's class, and the view; no media type and the reason if the value has no
+        such view.
     """
     value = wire.parse(data)
+    name = type(value).__name__
     if media_type == "*/*":
         media_type = "text/csv" if _is_table(value) else "application/json"
     try:
-        return media_type, view.render(value, media_type=media_type, options=options)
+        return media_type, name, view.render(value, media_type=media_type, options=options)
     except NotAcceptableError as exc:
-        return "", str(exc).encode()
+        return "", name, str(exc).encode()
 
 
 def _is_table(value: object) -> bool:

@@ -198,13 +198,29 @@ def test_a_message_over_its_bound_closes_the_connection(fortress: Fortress) -> N
 
 
 def test_more_calls_than_a_session_may_hold_close_the_connection(fortress: Fortress) -> None:
-    opened = [hostile.frame(4, number, {"path": "demo.echo"}) for number in range(1, 2100)]
+    body = wire.pack_arguments((30,), {}).join()
+    opened = [hostile.call_of("demo.async_sleep", body, number=number) for number in range(1, 2100)]
     code, reason = closed_by(fortress.gateway, hostile.hello(), *opened)
     assert code == 1002
     assert "2048" in reason
 
 
-@pytest.mark.xfail(strict=True, reason="a call takes its worker when it opens, not when its arguments are there")
+def test_more_calls_without_their_arguments_than_a_connection_may_have_are_refused(fortress: Fortress) -> None:
+    with connect(f"{fortress.gateway.ws_url}/ws/bytes", max_queue=None) as sock:
+        sock.send(hostile.hello())
+        for number in range(1, 66):
+            sock.send(hostile.frame(4, number, {"path": "demo.echo"}))
+        frames = (
+            parse_frame(bytes(message))
+            for message in iter(lambda: sock.recv(timeout=20), b"")
+            if type(message) is bytes
+        )
+        told = next(frame for frame in frames if frame.type == FrameType.RAISE)
+        assert told.call == 65
+        assert told.meta["code"] == "busy"
+        assert told.meta["maybe_ran"] is False
+
+
 def test_calls_that_never_send_their_arguments_hold_no_worker(fortress: Fortress) -> None:
     with connect(f"{fortress.gateway.ws_url}/ws/bytes", max_queue=None) as sock:
         sock.send(hostile.hello())

@@ -29,7 +29,7 @@ def channel() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def test_what_is_written_is_what_is_seen(region: Region) -> None:
-    pieces = [b"abc", b"", memoryview(bytearray(b"defg")), b"h"]
+    pieces: list[bytes | memoryview] = [b"abc", b"", memoryview(bytearray(b"defg")), b"h"]
     write_descriptor(region.fd, pieces)
     assert bytes(region.view(8)) == b"abcdefgh"
 

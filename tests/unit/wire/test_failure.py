@@ -86,6 +86,28 @@ def test_another_class_arrives_as_its_text() -> None:
     assert got.type_name.endswith("test_failure.VendorError")
 
 
+class LimitError(VendorError, ValueError):
+    """An exception of a class that the caller does not have, on top of one that it has."""
+
+
+@pytest.mark.parametrize("text", ["too many rows", "", "42"])
+def test_a_class_on_top_of_a_builtin_arrives_as_that_builtin(text: str) -> None:
+    got = told(LimitError(text))
+    assert isinstance(got, ValueError)
+    assert str(got) == text
+    assert got.type_name.endswith("test_failure.LimitError")
+    assert got.__notes__ == [f"raised on the server as {got.type_name}"]
+
+
+def test_a_class_on_top_of_key_error_keeps_its_text() -> None:
+    class MissingKeyError(KeyError):
+        pass
+
+    got = told(MissingKeyError("close"))
+    assert isinstance(got, KeyError)
+    assert str(got) == "'close'"
+
+
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), StopIteration(5)], ids=repr)
 def test_what_would_end_the_program_is_wrapped(error: BaseException) -> None:
     got = told(error)

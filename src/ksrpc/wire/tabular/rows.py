@@ -13,7 +13,7 @@ from ksrpc.errors import EncodeError
 from ksrpc.wire.simple import Options, encode_json, simplify
 from ksrpc.wire.tabular.library import pd
 
-__all__ = ["simplify_pandas", "split", "take_columns"]
+__all__ = ["simplify_pandas", "split", "take_columns", "tighten"]
 
 
 def take_columns(table: Any, options: Options) -> tuple[list[str], list[list[Any]]]:
@@ -33,6 +33,18 @@ def split(table: Any, options: Options) -> dict[str, Any]:
     rows = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(len(frame))]
     labels = [_label(label, options) for label in frame.columns]
     return {"columns": labels, "index": simplify_pandas(frame.index, options), "data": rows}
+
+
+def tighten(table: Any, options: Options) -> dict[str, Any]:
+    """Return what pandas' own `to_dict("tight")` holds: labels stay what they are, and all names are kept."""
+    frame = _frame(table)
+    return {
+        "index": simplify_pandas(frame.index, options),
+        "columns": [_item(label, options) for label in frame.columns.tolist()],
+        "data": split(frame, options)["data"],
+        "index_names": [_item(name, options) for name in frame.index.names],
+        "column_names": [_item(name, options) for name in frame.columns.names],
+    }
 
 
 def simplify_pandas(value: Any, options: Options) -> Any:
