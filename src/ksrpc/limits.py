@@ -61,6 +61,21 @@ class SessionLimits:
 
 SESSION = SessionLimits()
 
+
+@dataclass(frozen=True, slots=True)
+class JsonSocketLimits:
+    """Bound one connection on which calls are told in JSON."""
+
+    frame_bytes: int = MIB
+    calls: int = 256  # open at once, those that wait for their turn included
+    open_bytes: int = 16 * MIB  # frames of all open calls
+    answer_bytes: int = 64 * MIB  # of one answer, encoded and shown
+    views: int = 4  # answers that are shown or sent at the same time
+    idle_s: float = 3600.0
+
+
+JSON_SOCKET = JsonSocketLimits()
+
 #: A dotted path: components of it and characters of one.
 PATH_PARTS = 8
 PATH_PART_CHARS = 80

@@ -11,12 +11,18 @@ Kind = Literal["module", "value", "function", "coroutine", "generator", "class"]
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """Describe one parameter of a function, as texts that are safe to show."""
+    """Describe one parameter of a function, as texts that are safe to show.
+
+    Attributes:
+        default_key: The default in canonical form, for the key of a call that leaves it out; empty where there is none
+            that is certain. It stays inside the server.
+    """
 
     name: str
     kind: str  # the name of inspect.Parameter's kind: POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD, …
     default: str = ""  # rendered if short data, "..." if not, "" if none
     annotation: str = ""
+    default_key: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,7 @@ class Descriptor:
         members: For modules: public names that may be called or read.
         version: The owner's version, "" if unknown.
         generation: Counts the worker's restarts and reloads; a decision of another generation is void.
+        is_keyed: Whether the path alone tells what is called; not where it leads to a method of some instance.
     """
 
     path: str
@@ -46,6 +53,7 @@ class Descriptor:
     members: tuple[str, ...] = ()
     version: str = ""
     generation: int = 0
+    is_keyed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Source: docs/reference/client.md.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ksrpc.connections.base import Connection, Options
@@ -21,6 +22,10 @@ class RemotePath:
     """
 
     __slots__ = ("_connection", "_options", "_path")
+
+    _connection: Connection
+    _options: Options
+    _path: str
 
     def __init__(self, connection: Connection, path: str, options: Options) -> None:
         object.__setattr__(self, "_connection", connection)
@@ -78,21 +83,50 @@ class RpcClient(RemotePath):
         _check_sync(async_local)
         super().__init__(connection, module, Options(async_remote=async_remote))
 
-    def __getattribute__(self, name: str) -> Any:
-        if name in _OPTIONS:
-            options = object.__getattribute__(self, "_options")
-            return False if name == "async_local" else getattr(options, name)
-        return object.__getattribute__(self, name)
+    @property
+    def async_local(self) -> bool:
+        """Tell that calls wait for their answer."""
+        return False
+
+    @async_local.setter
+    def async_local(self, value: bool) -> None:
+        _check_sync(value)
+
+    @property
+    def async_remote(self) -> bool:
+        """Tell whether calls may run side by side on the server."""
+        return self._options.async_remote
+
+    @async_remote.setter
+    def async_remote(self, value: bool) -> None:
+        _set_options(self, replace(self._options, async_remote=value))
+
+    @property
+    def cache_get(self) -> bool | None:
+        """Tell whether the cache may answer; None leaves it to the server."""
+        return self._options.cache_get
+
+    @cache_get.setter
+    def cache_get(self, value: bool | None) -> None:
+        _set_options(self, replace(self._options, cache_get=value))
+
+    @property
+    def cache_expire(self) -> float | None:
+        """Tell how old an answer may be [s]; None leaves it to the server's rule."""
+        return self._options.cache_expire
+
+    @cache_expire.setter
+    def cache_expire(self, value: float | None) -> None:
+        _set_options(self, replace(self._options, cache_expire=value))
 
     def __setattr__(self, name: str, value: object) -> None:
         if name not in _OPTIONS:
             raise AttributeError(f"only {', '.join(_OPTIONS)} can be set here, not {name!r}")
-        if name == "async_local":
-            _check_sync(value)
-            return
-        options = object.__getattribute__(self, "_options")
-        fields = {field: getattr(options, field) for field in Options.__slots__}
-        object.__setattr__(self, "_options", Options(**{**fields, name: value}))
+        object.__setattr__(self, name, value)
+
+
+def _set_options(client: RpcClient, options: Options) -> None:
+    object.__setattr__(client, "_options", options)
 
 
 def _check_sync(async_local: object) -> None:

@@ -47,6 +47,15 @@ class CallSection(_Section):
     traceback: bool = False
 
 
+class CacheSection(_Section):
+    """Whether and how much of the answers is kept."""
+
+    enabled: bool = True
+    max_mb: int = Field(10_240, ge=1)
+    max_object_mb: int = Field(2048, ge=1)
+    min_free_mb: int = Field(1024, ge=0)
+
+
 class AccessSection(_Section):
     """Who may come in, and what they may call."""
 
@@ -83,6 +92,7 @@ class Config(_Section):
 
     server: ServerSection = ServerSection()
     call: CallSection = CallSection()
+    cache: CacheSection = CacheSection()
     access: AccessSection = AccessSection()
     user: dict[str, UserSection] = {}
     module: dict[str, ModuleSection] = {}

@@ -17,6 +17,12 @@ queue = 4096                  # calls of one module that may wait for a process
 memory_mb = 4096              # a worker process that grows over this is killed [MiB resident]
 traceback = false             # true = callers see the traceback on the server
 
+[cache]
+enabled = true                # keep the answers of calls that ask for it (cache_expire), in data_dir/cache
+max_mb = 10240                # of all answers [MiB]; the least recently used go first
+max_object_mb = 2048          # of one answer [MiB]
+min_free_mb = 1024            # left free on the disk [MiB]
+
 [access]
 anonymous = false             # true = no token needed; only on loopback
 ip_allow = ["loopback", "private"]   # "any", "loopback", "private", or networks such as "10.1.0.0/16"

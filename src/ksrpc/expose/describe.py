@@ -9,13 +9,15 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable
-from types import ModuleType
+from functools import lru_cache
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from ksrpc.expose.argument import read_signature
+from ksrpc.expose.argument import FREE, read_signature
 from ksrpc.expose.datatype import is_data
 from ksrpc.expose.target import Target
 from ksrpc.model import Descriptor, Parameter
+from ksrpc.wire.canonical import encode_value
 
 __all__ = ["describe", "list_names"]
 
@@ -25,6 +27,7 @@ _NAME_CHARS = 200
 _MEMBERS = 10_000
 _SECRET = re.compile(r"token|passw|secret|cookie|credential|key|auth", re.IGNORECASE)
 _SHORT = (bool, int, float, str, type(None))
+_LRU_CACHED: Any = type(lru_cache(lambda: None))
 
 
 def describe(target: Target, members: Callable[[ModuleType], Iterable[str]]) -> Descriptor:
@@ -36,17 +39,19 @@ def describe(target: Target, members: Callable[[ModuleType], Iterable[str]]) -> 
     """
     is_callable = target.kind not in ("module", "value")
     signature = read_signature(target.object) if is_callable else None
+    is_own = signature is not None and _is_own(target.object, signature)
     return Descriptor(
         path=target.path,
         canonical=target.canonical,
         owner=target.owner,
         kind=target.kind,
-        signature=None if signature is None else tuple(map(_parameter, signature.parameters.values())),
+        signature=None if signature is None else tuple(_parameter(p, is_own) for p in signature.parameters.values()),
         returns="" if signature is None else _annotation(signature.return_annotation),
         doc=_doc(target.object) if target.kind != "value" else "",
         members=tuple(members(target.object)) if target.kind == "module" else (),
         version=_version(target),
         generation=target.generation,
+        is_keyed=_is_keyed(target),
     )
 
 
@@ -58,13 +63,43 @@ def list_names(module: ModuleType) -> list[str]:
     return sorted(public)[:_MEMBERS]
 
 
-def _parameter(parameter: inspect.Parameter) -> Parameter:
+def _parameter(parameter: inspect.Parameter, is_own: bool) -> Parameter:
     return Parameter(
         parameter.name,
         parameter.kind.name,
         _default(parameter.name, parameter.default),
         _annotation(parameter.annotation),
+        _default_key(parameter) if is_own else b"",
     )
+
+
+def _default_key(parameter: inspect.Parameter) -> bytes:
+    value = parameter.default
+    if value is inspect.Parameter.empty or _SECRET.search(parameter.name) or not is_data(value):
+        return b""
+    return encode_value(value) or b""
+
+
+def _is_own(value: Any, signature: inspect.Signature) -> bool:
+    """Tell whether the defaults are those of the code that runs, not of a function that a wrapper says it is."""
+    while type(value) is _LRU_CACHED:
+        value = value.__wrapped__
+    inside = value.__func__ if type(value) is MethodType else value
+    if type(inside) is FunctionType and "__signature__" in vars(inside):
+        return False
+    try:
+        return inspect.signature(value, follow_wrapped=False) == signature
+    except (ValueError, TypeError, AttributeError):
+        return False
+
+
+def _is_keyed(target: Target) -> bool:
+    """Tell whether the path alone says what runs; without gate B, a method of anything may stand there."""
+    if target.plan is not FREE or target.arguments == "any":
+        return True
+    owner = getattr(target.object, "__self__", None)
+    kinds = (FunctionType, BuiltinFunctionType, MethodType, _LRU_CACHED, type)
+    return isinstance(target.object, kinds) and (owner is None or isinstance(owner, ModuleType | type))
 
 
 def _default(name: str, value: Any) -> str:

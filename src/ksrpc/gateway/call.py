@@ -71,6 +71,8 @@ class Call:
         deadline: The time on the loop's clock at which the call is over.
         is_main: Whether it must run on the worker's main thread, one at a time (`async_remote=False`).
         is_queued: Whether it had to wait for a process: then its caller is told when it begins.
+        cache_get: Whether a kept answer will do.
+        cache_expire: For how long an answer is good [s]; None = nothing is read and nothing kept.
         tell: Told "queued" with the position and "started", for whoever shows progress.
         descriptor: What the path leads to; set by the describe step.
     """
@@ -81,6 +83,8 @@ class Call:
     deadline: float
     is_main: bool = False
     is_queued: bool = False
+    cache_get: bool = True
+    cache_expire: float | None = None
     tell: Callable[[str, dict[str, Any]], None] = ignore
     descriptor: Descriptor | None = None
 
@@ -91,7 +95,7 @@ class Answer:
 
     pieces: tuple[Buffer, ...]
     size: int
-    labels: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, Any] = field(default_factory=dict)
 
     def join(self) -> bytes:
         """Copy the pieces into one; for small answers and views."""

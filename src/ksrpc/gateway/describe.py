@@ -6,6 +6,7 @@ Source: docs/spec/policy.md "Gate B".
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -27,10 +28,15 @@ class Registry:
         self._executors = executors
         self._timeout_s = timeout_s
         self._known: dict[_Key, Descriptor] = {}
+        self._keyed: dict[_Key, Descriptor] = {}
         self._asking: dict[_Key, asyncio.Task[Descriptor]] = {}
 
+    def recall(self, call: Call) -> Descriptor | None:
+        """Return the descriptor of the call's path if it is known."""
+        return self._known.get((call.path, call.user.rules.is_unsafe(call.path)))
+
     async def describe(self, call: Call) -> Descriptor:
-        """Return the descriptor of the call's path.
+        """Return the descriptor of the call's path, fit to be shown: without what defaults are in canonical form.
 
         Raises:
             RefusedError: A gate says no, or the module cannot be imported on the worker.
@@ -50,6 +56,10 @@ class Registry:
         except TimeoutError:
             raise DeadlineError("the call's time was over before it could begin", maybe_ran=False) from None
 
+    def recall_keyed(self, call: Call) -> Descriptor | None:
+        """Return the descriptor with the defaults in canonical form, for the call's key; it must not be shown."""
+        return self._keyed.get((call.path, call.user.rules.is_unsafe(call.path)))
+
     async def _ask(self, user: User, key: _Key) -> Descriptor:
         path = key[0]
         deadline = asyncio.get_running_loop().time() + self._timeout_s
@@ -57,14 +67,22 @@ class Registry:
         if descriptor.path != path:
             raise DecodeError("the worker described another path than it was asked for")
         if len(self._known) >= MEMO_ENTRIES:
-            del self._known[next(iter(self._known))]
-        self._known[key] = descriptor
-        return descriptor
+            oldest = next(iter(self._known))
+            del self._known[oldest], self._keyed[oldest]
+        self._keyed[key] = descriptor
+        self._known[key] = shown = _hide_defaults(descriptor)
+        return shown
 
     def _on_done(self, key: _Key, task: asyncio.Task[Descriptor]) -> None:
         del self._asking[key]
         if not task.cancelled():
             task.exception()  # whoever asked has it, or is gone
+
+
+def _hide_defaults(descriptor: Descriptor) -> Descriptor:
+    if descriptor.signature is None:
+        return descriptor
+    return replace(descriptor, signature=tuple(replace(entry, default_key=b"") for entry in descriptor.signature))
 
 
 def parse_descriptor(data: bytes) -> Descriptor:
@@ -78,6 +96,8 @@ def parse_descriptor(data: bytes) -> Descriptor:
         signature = fields["signature"]
         if signature is not None:
             signature = tuple(Parameter(**entry) for entry in signature)
+            if not {bytes}.issuperset(type(entry.default_key) for entry in signature):
+                raise DecodeError("this is not a descriptor")
         return Descriptor(**{**fields, "signature": signature, "members": tuple(fields["members"])})
     except (TypeError, KeyError) as exc:
         raise DecodeError("this is not a descriptor") from exc

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 
 from ksrpc.config import Config
 from ksrpc.errors import BusyError
 from ksrpc.expose import Surface
 from ksrpc.gateway.allow import Allowance
+from ksrpc.gateway.cache import Cache
 from ksrpc.gateway.call import Answer, Call
 from ksrpc.gateway.describe import Registry
+from ksrpc.gateway.flight import Flights
 from ksrpc.gateway.identify import Doorkeeper
 from ksrpc.gateway.run import Executors
 from ksrpc.model import Descriptor
 from ksrpc.store import TokenStore
 
 _REFRESH_S = 1.0
+_log = logging.getLogger("ksrpc")
 
 
 class Gateway:
@@ -32,6 +36,8 @@ class Gateway:
         self.door = Doorkeeper(config, tokens)
         self.executors = Executors(config, shows_output=shows_output)
         self.is_ready = False
+        self.cache = Cache(config)
+        self._flights = Flights()
         self._tokens = tokens
         self._allowance = Allowance()
         self._registry = Registry(self.executors, timeout_s=config.call.timeout_s)
@@ -49,6 +55,7 @@ class Gateway:
         if self._refreshing is not None:
             self._refreshing.cancel()
         await self.executors.stop()
+        await self.cache.close()
 
     async def handle(self, call: Call) -> Answer:
         """Bring one call to its answer. Step 1, identify, was taken by the transport (`door.identify`).
@@ -59,10 +66,28 @@ class Gateway:
         """
         self._check_enabled()
         self._allowance.check(call.user, call.path)  # 2. allow
-        call.descriptor = await self._registry.describe(call)  # 3. describe
-        # 4. key, 5. cache, 6. flight, 7. reserve and govern: each its module, once there is something to keep
-        return await self.executors.run(call)  # 8. run
-        # 9. classify, 10. store, settle, audit: likewise
+        call.descriptor = self._registry.recall(call) or await self._registry.describe(call)  # 3. describe
+        if call.cache_expire is not None:
+            await call.arguments.prefetch()
+        key = self.cache.key_of(call, self._registry.recall_keyed(call))  # 4. key
+        if key is None:
+            return await self.executors.run(call)  # 8. run
+        kept = await self.cache.read(key, call)  # 5. cache
+        return kept or await self._fly(key, call)
+
+    async def _fly(self, key: bytes, call: Call) -> Answer:
+        """Ask the library, together with whoever asks the same; keep what it answers."""
+
+        async def run() -> Answer:
+            answer = await self.executors.run(shared)  # 7. reserve and govern come before it, 9. classify after it
+            self.cache.keep(key, shared, answer)  # 10. store
+            return dataclasses.replace(answer, labels={"cache": "stored"})
+
+        shared = dataclasses.replace(call, deadline=asyncio.get_running_loop().time() + self.config.call.timeout_s)
+        if not call.cache_get:
+            return await run()
+        answer, is_first = await self._flights.join(key, run, deadline=call.deadline)  # 6. flight
+        return answer if is_first else dataclasses.replace(answer, labels={"cache": "joined"})
 
     async def describe(self, call: Call) -> Descriptor:
         """Say what a path leads to: the first three steps of a call. Names only members that the user may call."""
@@ -81,4 +106,8 @@ class Gateway:
     async def _refresh(self) -> None:
         while True:
             await asyncio.sleep(_REFRESH_S)
-            self._tokens.refresh()
+            try:
+                self._tokens.refresh()
+                await self.cache.tick()
+            except Exception:  # the next second is another try; revocations must go on to be seen
+                _log.exception("the store could not be looked at")

@@ -68,9 +68,7 @@ class Executors:
         pieces = await self._pool(root, is_unsafe=call.user.rules.is_unsafe(root)).run(call)
         return Answer(pieces, sum(map(len, pieces)))
 
-    async def render(
-        self, answer: Answer, media_type: str, options: dict[str, str], deadline: float
-    ) -> View:
+    async def render(self, answer: Answer, media_type: str, options: dict[str, str], deadline: float) -> View:
         """Turn an encoded value into a view, in a worker: the gateway never decodes what a library answered.
 
         Raises:
@@ -104,7 +102,8 @@ class Executors:
     async def _run_inline(self, call: Call) -> Answer:
         host = self._host()
         target = host.resolve(call.path)
-        ready = host.admit(0, target, await _gather(call.arguments))
+        arguments = call.arguments
+        ready = host.admit(0, target, arguments.whole if arguments.rest is None else await _gather(arguments))
         if not target.is_async:
             return _answer(host.run(ready))
         try:

@@ -82,6 +82,11 @@ class Outbox:
         return any(s.is_sendable and (self.credit > 0 or not s.pieces) for s in self._turns)
 
     @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing waits at all, sendable or not; may be asked without the session's lock."""
+        return not (self._control or self._small or self._turns)
+
+    @property
     def control_frames(self) -> int:
         """Return how many control frames wait."""
         return len(self._control)

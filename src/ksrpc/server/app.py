@@ -13,8 +13,12 @@ from ksrpc.errors import KsrpcError, NotFoundError
 from ksrpc.gateway import Gateway
 from ksrpc.server.exchange import HttpExchange
 from ksrpc.server.http import serve_call, serve_describe
+from ksrpc.server.jsonsocket import JsonShell
+from ksrpc.server.original import METHODS, serve_original
+from ksrpc.server.page import FILES, serve_modules, serve_page
 from ksrpc.server.problem import pack_problem
-from ksrpc.server.websocket import serve_session
+from ksrpc.server.shell import Shell, serve_socket
+from ksrpc.server.websocket import SessionShell
 
 Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -23,7 +27,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _log = logging.getLogger("ksrpc")
-_SOCKETS = {"/ws/bytes", "/v1/ws"}
+_SOCKETS: dict[str, type[Shell]] = {"/ws/bytes": SessionShell, "/v1/ws": SessionShell, "/ws/json": JsonShell}
 
 
 def make_app(gateway: Gateway) -> App:
@@ -34,7 +38,7 @@ def make_app(gateway: Gateway) -> App:
         if kind == "http":
             await _serve_http(gateway, HttpExchange(scope, receive, send))
         elif kind == "websocket":
-            await serve_session(gateway, scope, receive, send, is_known=scope["path"] in _SOCKETS)
+            await serve_socket(gateway, scope, receive, send, shell=_SOCKETS.get(scope["path"]))
         elif kind == "lifespan":
             await _live(gateway, receive, send)
 
@@ -42,28 +46,51 @@ def make_app(gateway: Gateway) -> App:
 
 
 async def _serve_http(gateway: Gateway, exchange: HttpExchange) -> None:
-    path = exchange.path
     try:
-        if path == "/livez":
-            await exchange.send_text(200, "alive\n")
-        elif path == "/readyz":
-            gateway.door.admit(exchange.visitor)
-            ready = gateway.is_ready
-            await exchange.send_text(200 if ready else 503, "ready\n" if ready else "not ready\n")
-        elif path == "/api/file":
-            await serve_call(gateway, exchange, exchange.query.get("func", ""))
-        elif path.startswith("/v1/call/"):
-            await serve_call(gateway, exchange, path.removeprefix("/v1/call/"))
-        elif path.startswith("/v1/describe/"):
-            await serve_describe(gateway, exchange, path.removeprefix("/v1/describe/"))
-        else:
-            gateway.door.admit(exchange.visitor)
-            raise NotFoundError("no such address; calls go to /v1/call/{module.function}")
+        await _route(gateway, exchange)
     except KsrpcError as exc:
         await exchange.send_problem(pack_problem(exc))
     except Exception:
         _log.exception("a call failed inside the gateway")
         await exchange.send_problem(pack_problem(KsrpcError("internal error; see the server's log")))
+
+
+async def _route(gateway: Gateway, exchange: HttpExchange) -> None:
+    path = exchange.path
+    serve = _ROUTES.get(path)
+    if serve is not None:
+        await serve(gateway, exchange)
+    elif path.startswith("/v1/call/"):
+        await serve_call(gateway, exchange, path.removeprefix("/v1/call/"))
+    elif path.startswith("/v1/describe/"):
+        await serve_describe(gateway, exchange, path.removeprefix("/v1/describe/"))
+    else:
+        gateway.door.admit(exchange.visitor)
+        raise NotFoundError("no such address; calls go to /v1/call/{module.function}")
+
+
+async def _serve_file(gateway: Gateway, exchange: HttpExchange) -> None:
+    await serve_call(gateway, exchange, exchange.query.get("func", ""))
+
+
+async def _say_alive(_gateway: Gateway, exchange: HttpExchange) -> None:
+    await exchange.send_text(200, "alive\n")
+
+
+async def _say_ready(gateway: Gateway, exchange: HttpExchange) -> None:
+    gateway.door.admit(exchange.visitor)
+    ready = gateway.is_ready
+    await exchange.send_text(200 if ready else 503, "ready\n" if ready else "not ready\n")
+
+
+_ROUTES: dict[str, Callable[[Gateway, HttpExchange], Awaitable[None]]] = {
+    "/livez": _say_alive,
+    "/readyz": _say_ready,
+    "/api/file": _serve_file,
+    "/v1/modules": serve_modules,
+    **dict.fromkeys(METHODS, serve_original),
+    **dict.fromkeys(FILES, serve_page),
+}
 
 
 async def _live(gateway: Gateway, receive: Receive, send: Send) -> None:

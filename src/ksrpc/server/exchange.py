@@ -94,14 +94,17 @@ class HttpExchange:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
-    async def send_pieces(self, status: int, media_type: str, pieces: tuple[Buffer, ...], size: int) -> None:
+    async def send_pieces(
+        self, status: int, media_type: str, pieces: tuple[Buffer, ...], size: int, *, headers: Headers = ()
+    ) -> None:
         """Answer with pieces that lie in memory already, at most 1 MiB of them on the way at a time."""
-        headers = [
+        lines = [
             (b"content-type", media_type.encode()),
             (b"content-length", str(size).encode()),
             *_COMMON,
+            *headers,
         ]
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.start", "status": status, "headers": lines})
         slices = [memoryview(p)[start : start + MIB] for p in pieces for start in range(0, len(p), MIB)]
         for body in slices[:-1]:
             await self._send({"type": "http.response.body", "body": body, "more_body": True})

@@ -6,6 +6,7 @@ Source: docs/reference/http.md.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable
 from dataclasses import asdict
 from typing import Any
@@ -17,12 +18,14 @@ from ksrpc.errors import CancelledError, DecodeError, TooLargeError, Unsupported
 from ksrpc.gateway import Answer, Arguments, Call, Gateway
 from ksrpc.limits import REQUEST, SESSION
 from ksrpc.model import User
-from ksrpc.server.exchange import HttpExchange
-from ksrpc.server.negotiation import PICKLE_STARTS, choose_media_type
+from ksrpc.server.exchange import Headers, HttpExchange
+from ksrpc.server.negotiation import OLD_CLIENT, PICKLE_STARTS, choose_media_type
 from ksrpc.server.problem import pack_method_problem
 from ksrpc.wire import view
 
-_OPTIONS = {"fmt", "cache_get", "cache_expire", "async_remote", "func"}
+_NO = ("false", "0", "no")
+#: What a query holds beside arguments.
+CALL_OPTIONS = {"fmt", "cache_get", "cache_expire", "async_remote", "func"}
 
 
 async def serve_call(gateway: Gateway, exchange: HttpExchange, path: str) -> None:
@@ -39,11 +42,11 @@ async def serve_call(gateway: Gateway, exchange: HttpExchange, path: str) -> Non
     call = make_call(gateway, exchange, user=user, path=path, arguments=await _read_arguments(exchange))
     answer = await watch_client(exchange, gateway.handle(call), whole=call.arguments.rest is None)
     if media_type == wire.MEDIA_TYPE:
-        await exchange.send_pieces(200, media_type, answer.pieces, answer.size)
+        await exchange.send_pieces(200, media_type, answer.pieces, answer.size, headers=label_headers(answer))
         return
     options = {name.removeprefix("_"): text for name, text in exchange.query.items() if name.startswith("_")}
     shown = await gateway.executors.render(answer, media_type, options, call.deadline)
-    await exchange.send_body(200, shown.media_type, shown.body)
+    await exchange.send_body(200, shown.media_type, shown.body, headers=label_headers(answer))
 
 
 async def serve_describe(gateway: Gateway, exchange: HttpExchange, path: str) -> None:
@@ -73,8 +76,42 @@ def make_call(gateway: Gateway, exchange: HttpExchange, *, user: User, path: str
         DecodeError: An option cannot be read.
     """
     deadline = asyncio.get_running_loop().time() + _timeout_s(gateway, exchange)
-    is_main = exchange.query.get("async_remote", "true").lower() in ("false", "0")
-    return Call(user, path, arguments, deadline, is_main=is_main)
+    query = exchange.query
+    return Call(
+        user,
+        path,
+        arguments,
+        deadline,
+        is_main=query.get("async_remote", "true").lower() in _NO,
+        cache_get=query.get("cache_get", "true").lower() not in _NO,
+        cache_expire=parse_seconds(query["cache_expire"]) if "cache_expire" in query else None,
+    )
+
+
+def parse_seconds(text: object) -> float:
+    """Read for how long an answer is good.
+
+    Raises:
+        DecodeError: Not a number of seconds.
+    """
+    try:
+        seconds = float(text) if isinstance(text, str | int | float) else math.nan
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise DecodeError("cache_expire is a number of seconds")
+    return seconds
+
+
+def label_headers(answer: Answer) -> Headers:
+    """Say in headers where an answer comes from (RFC 9211)."""
+    kept = answer.labels.get("cache")
+    if kept == "hit":
+        status = f"ksrpc; hit; ttl={answer.labels['ttl']}"
+        return ((b"cache-status", status.encode()), (b"age", str(answer.labels["age"]).encode()))
+    if kept is not None:
+        return ((b"cache-status", b"ksrpc; fwd=miss; collapsed" if kept == "joined" else b"ksrpc; fwd=miss; stored"),)
+    return ()
 
 
 async def watch_client(exchange: HttpExchange, handling: Awaitable[Answer], *, whole: bool) -> Answer:
@@ -97,7 +134,7 @@ async def watch_client(exchange: HttpExchange, handling: Awaitable[Answer], *, w
 
 async def _read_arguments(exchange: HttpExchange) -> Arguments:
     if exchange.method == "GET":
-        named = {k: v for k, v in exchange.query.items() if k not in _OPTIONS and not k.startswith("_")}
+        named = {k: v for k, v in exchange.query.items() if k not in CALL_OPTIONS and not k.startswith("_")}
         return Arguments(wire.pack_arguments((), named).join())
     media_type = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == wire.MEDIA_TYPE:
@@ -121,9 +158,7 @@ async def read_json_arguments(exchange: HttpExchange) -> tuple[tuple[Any, ...], 
     _declared_size(exchange, REQUEST.head_bytes)
     body = await exchange.read(REQUEST.head_bytes)
     if body.startswith(PICKLE_STARTS) or media_type == "multipart/form-data":
-        raise UnsupportedError(
-            "this server needs ksrpc >= 1: `pip install -U ksrpc` on the client; pickles are never read"
-        )
+        raise UnsupportedError(OLD_CLIENT)
     if media_type not in ("", "application/json", "text/json"):
         raise UnsupportedError(f"send application/json, not {media_type[:80]}")
     return view.read_json(body)

@@ -13,6 +13,7 @@ ANY = "*/*"
 OFFERED = (wire.MEDIA_TYPE, "application/json", "text/csv", "application/x-ndjson", "text/plain")
 #: gzip and pickle protocols 2 to 5: what versions below 1 sent. Recognised to be refused, never read.
 PICKLE_STARTS = (b"\x1f\x8b", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+OLD_CLIENT = "this server needs ksrpc >= 1: `pip install -U ksrpc` on the client; pickles are never read"
 _FORMATS = {"json": "application/json", "csv": "text/csv"}
 
 

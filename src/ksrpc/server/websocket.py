@@ -6,30 +6,29 @@ Source: docs/spec/protocol.md; docs/reference/websocket.md.
 from __future__ import annotations
 
 import asyncio
+import inspect
+import math
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import asdict
 from functools import partial
-from typing import Any
-
-import msgspec
+from typing import Any, cast
 
 from ksrpc import __version__, wire
-from ksrpc.errors import AuthError, BusyError, KsrpcError, LostError, NotFoundError, ProtocolError, TooLargeError
+from ksrpc.errors import BusyError, LostError, ProtocolError, TooLargeError
 from ksrpc.gateway import Answer, Arguments, Call, Gateway
-from ksrpc.gateway.identify import Visitor
 from ksrpc.limits import INFLOWS, REQUEST
 from ksrpc.model import User
 from ksrpc.protocol import Buffer, Callee, FrameType
 from ksrpc.protocol.event import BodyCame, Called, CancelCame, Described, Event, Greeted
 from ksrpc.protocol.fault import pack_fault
-from ksrpc.server.negotiation import PICKLE_STARTS
-from ksrpc.server.problem import pack_problem
+from ksrpc.server.negotiation import OLD_CLIENT, PICKLE_STARTS
+from ksrpc.server.shell import Message, Send, Shell
 from ksrpc.transport.link import RaisedError
 
+_NUMBER = (int, float)
 _STATUS = {"queued": FrameType.QUEUED, "started": FrameType.STARTED}
-_PROTOCOL_FAULT, _POLICY, _AWAY = 1002, 1008, 1001
 
 
 class _Inflow:
@@ -54,69 +53,40 @@ class _Inflow:
             self._consume(len(body))
 
 
-class SessionShell:
-    """Own one connection: its session, its running calls, its writer."""
+class SessionShell(Shell):
+    """Drive the session of one connection: its running calls, its writer."""
 
-    def __init__(
-        self, gateway: Gateway, user: User, send: Callable[[MutableMapping[str, Any]], Awaitable[None]]
-    ) -> None:
-        self._gateway = gateway
-        self._user = user
-        self._send = send
+    def __init__(self, gateway: Gateway, user: User, send: Send) -> None:
+        super().__init__(gateway, user, send)
         self._opened_at = time.monotonic()
         self._session = Callee(now=self._opened_at)
-        self._tasks: dict[int, asyncio.Task[None]] = {}
         self._inflows: dict[int, _Inflow] = {}
         self._is_writing = False
-        self._loop = asyncio.get_running_loop()
 
-    async def serve(self, receive: Callable[[], Awaitable[MutableMapping[str, Any]]]) -> None:
-        """Take messages until the peer goes, breaks a rule, falls silent or loses its right."""
-        keeper = self._loop.create_task(self._keep(asyncio.current_task()))
-        try:
-            while True:
-                message = await receive()
-                if message["type"] != "websocket.receive":
-                    return
-                event = self._session.receive(self._take(message), time.monotonic())
-                if event is not None:
-                    self._act(event)
-                await self._flush()
-        finally:
-            keeper.cancel()
-            for task in list(self._tasks.values()):
-                task.cancel()
+    async def _take(self, message: Message) -> None:
+        event = self._session.receive(self._read(message), time.monotonic())
+        if event is not None:
+            self._act(event)
+        if not self._session.outbox.is_empty:
+            await self._flush()
 
-    def _take(self, message: MutableMapping[str, Any]) -> bytes:
+    def _read(self, message: Message) -> bytes:
         """Return a message's bytes; say to those who speak something else what is wrong."""
         data: bytes | None = message.get("bytes")
         if data is None:
             raise ProtocolError("text messages are not spoken here, only binary ones")
         if self._session.peer is None and data.startswith(PICKLE_STARTS):
-            raise ProtocolError("this server needs ksrpc >= 1: pip install -U ksrpc; pickles are never read")
+            raise ProtocolError(OLD_CLIENT)
         return data
 
     def _check_greeted(self) -> None:
         if self._session.peer is None and time.monotonic() - self._opened_at >= self._session.limits.hello_s:
             raise LostError(f"no HELLO within {self._session.limits.hello_s:g} s")
 
-    async def _keep(self, server: asyncio.Task[Any] | None) -> None:
-        """Send heartbeats, notice silence and revoked tokens."""
-        period_s = 1.0
-        while True:
-            await asyncio.sleep(period_s)
-            try:
-                if not self._gateway.door.still_valid(self._user):
-                    raise AuthError("the token is no longer valid")
-                self._check_greeted()
-                self._session.tick(time.monotonic())
-                self._spawn_flush()
-            except (KsrpcError, OSError) as exc:
-                code = _POLICY if isinstance(exc, AuthError) else _AWAY
-                await self._send({"type": "websocket.close", "code": code, "reason": str(exc)[:100]})
-                if server is not None:
-                    server.cancel()
-                return
+    def _tick(self, now: float) -> None:
+        self._check_greeted()
+        self._session.tick(now)
+        self._spawn_flush()
 
     def _act(self, event: Event) -> None:
         if isinstance(event, Called):
@@ -147,16 +117,11 @@ class SessionShell:
             self._start(event.call, self._handle(event, arguments))
 
     def _start(self, call: int, work: Any) -> None:
-        task = self._tasks[call] = self._loop.create_task(work)
-        task.add_done_callback(partial(self._on_done, call))
+        self._tasks[call] = self._loop.create_task(work)
 
-    def _on_done(self, call: int, task: asyncio.Task[None]) -> None:
-        """Answer for a task that was cancelled before its first step."""
+    def _end(self, call: int) -> None:
         self._tasks.pop(call, None)
         self._inflows.pop(call, None)
-        if task.cancelled():
-            self._session.fail(call, {"code": "cancelled", "maybe_ran": False})
-            self._spawn_flush()
 
     async def _handle(self, event: Called, arguments: Arguments) -> None:
         session, call_id = self._session, event.call
@@ -166,6 +131,8 @@ class SessionShell:
             arguments,
             self._loop.time() + self._timeout_s(event.meta),
             is_main=event.meta.get("executor") == "main",
+            cache_get=event.meta.get("cache_get") is not False,
+            cache_expire=self._expire_s(event.meta),
             tell=lambda kind, meta: session.status(call_id, _STATUS[kind], meta),
         )
         await self._answer(call_id, self._gateway.handle(call))
@@ -189,7 +156,8 @@ class SessionShell:
         except Exception as exc:
             self._session.fail(call_id, pack_fault(exc))
         else:
-            self._session.answer(call_id, answer.pieces, size=answer.size)
+            self._session.answer(call_id, answer.pieces, size=answer.size, meta=answer.labels)
+        self._end(call_id)
         await self._flush()
 
     def _arguments(self, event: Called) -> Arguments:
@@ -220,13 +188,21 @@ class SessionShell:
 
     def _on_cancel(self, call_id: int) -> None:
         task = self._tasks.get(call_id)
-        if task is not None:
-            task.cancel()
+        if task is None:
+            return
+        if inspect.getcoroutinestate(cast(Coroutine[Any, Any, None], task.get_coro())) == inspect.CORO_CREATED:
+            self._end(call_id)  # cancelled before its first step, it will never answer for itself
+            self._session.fail(call_id, {"code": "cancelled", "maybe_ran": False})
+        task.cancel()
+
+    def _expire_s(self, meta: dict[str, Any]) -> float | None:
+        asked = meta.get("cache_expire")
+        return asked if isinstance(asked, _NUMBER) and 0 <= asked < math.inf else None
 
     def _timeout_s(self, meta: dict[str, Any]) -> float:
         limit = self._gateway.config.call.timeout_s
         asked = meta.get("deadline_ms")
-        return min(asked / 1000, limit) if isinstance(asked, int | float) and asked > 0 else limit
+        return min(asked / 1000, limit) if isinstance(asked, _NUMBER) and asked > 0 else limit
 
     def _spawn_flush(self) -> None:
         self._loop.create_task(self._flush()).add_done_callback(_forget)
@@ -251,44 +227,3 @@ def _forget(task: asyncio.Task[None]) -> None:
     """Keep the loop from reporting a flush that was cut off with its connection."""
     if not task.cancelled():
         task.exception()
-
-
-async def serve_session(
-    gateway: Gateway,
-    scope: MutableMapping[str, Any],
-    receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
-    send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
-    *,
-    is_known: bool,
-) -> None:
-    """Serve one WebSocket connection from its handshake to its end."""
-    await receive()
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    client = scope.get("client")
-    visitor = Visitor(client[0] if client else "", headers, is_unix=client is None)
-    try:
-        user = gateway.door.identify(visitor)
-        if not is_known:
-            raise NotFoundError("no such address; sessions are at /ws/bytes")
-    except KsrpcError as exc:
-        await _reject(send, exc)
-        return
-    await send({"type": "websocket.accept"})
-    shell = SessionShell(gateway, user, send)
-    try:
-        await shell.serve(receive)
-    except ProtocolError as exc:
-        await send({"type": "websocket.close", "code": _PROTOCOL_FAULT, "reason": str(exc)[:100]})
-    except LostError as exc:
-        await send({"type": "websocket.close", "code": _AWAY, "reason": str(exc)[:100]})
-    except (OSError, asyncio.CancelledError):
-        return
-
-
-async def _reject(send: Callable[[MutableMapping[str, Any]], Awaitable[None]], exc: KsrpcError) -> None:
-    """Refuse the handshake with a true status and a problem document."""
-    problem = pack_problem(exc)
-    body = msgspec.json.encode(problem.fields)
-    headers = [(b"content-type", b"application/problem+json"), *problem.headers]
-    await send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": body})

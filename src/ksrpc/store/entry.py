@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ksrpc.errors import EncodeError
 from ksrpc.protocol import Buffer
+from ksrpc.store.seal import Row
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 Label = str | int | float | bool | None
 #: What is known of an answer besides its bytes; `path`, the function's dotted path, is what patterns are matched with.
 Labels = Mapping[str, Label]
@@ -94,6 +100,11 @@ class CacheStats:
     damaged: int = 0
     failed: int = 0
 
+    def add(self, **counts: int) -> None:
+        """Add to the named counts."""
+        for name, count in counts.items():
+            setattr(self, name, getattr(self, name) + count)
+
 
 @dataclass(frozen=True, slots=True)
 class CacheReport:
@@ -112,3 +123,30 @@ class CacheReport:
     damaged: int
     leftovers: int
     is_sound: bool
+
+
+def dump_labels(labels: Labels) -> str:
+    """Return the labels as JSON.
+
+    Raises:
+        EncodeError: A value is none that JSON has.
+    """
+    try:
+        return json.dumps(dict(labels), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError) as exc:
+        raise EncodeError(f"labels that are not JSON: {exc}") from exc
+
+
+def reason_of(error: Exception) -> Stored:
+    """Say what an error of the file system or of SQLite means for a `put`."""
+    if isinstance(error, sqlite3.Error):
+        is_full = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+    else:
+        is_full = isinstance(error, OSError) and error.errno in _FULL
+    return Stored.FULL if is_full else Stored.FAILED
+
+
+def make_entry(row: Row, pieces: tuple[bytes | memoryview, ...], *, is_checked: bool = True) -> Entry:
+    """Make the entry of a row that is genuine."""
+    labels, place = json.loads(row.labels), Place(row.id, row.blob)
+    return Entry(row.key, pieces, row.size, row.stored_at, row.expires_at, labels, is_checked, place)

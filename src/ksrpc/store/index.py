@@ -14,21 +14,20 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from ksrpc.errors import ConfigError
 from ksrpc.store.seal import Row
 
-#: Rows that one transaction changes at most: a few milliseconds.
-BATCH = 256
-#: Charged for the row itself, besides the bytes of the value.
-ROW_BYTES = 512
+BATCH = 256  # rows that one transaction changes at most: a few milliseconds
+ROW_BYTES = 512  # charged for the row itself, besides the bytes of the value
 _VERSION = 1
 _BUSY_S = 1.0
 #: Pages after which a writer moves the log into the file itself if upkeep did not: 64 MiB.
 _LOG_PAGES = 16_384
 _NO_INDEX = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _COLUMNS = "key, path, size, stored_at, expires_at, labels, blob, blocks, digest, seal, value, used_at, id"
-_SCHEMA = f"""
+_SCHEMA = """
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS entry (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -54,9 +53,19 @@ CREATE TRIGGER IF NOT EXISTS entry_in AFTER INSERT ON entry
     BEGIN UPDATE total SET entries = entries + 1, bytes = bytes + new.size; END;
 CREATE TRIGGER IF NOT EXISTS entry_out AFTER DELETE ON entry
     BEGIN UPDATE total SET entries = entries - 1, bytes = bytes - old.size; END;
-PRAGMA user_version = {_VERSION};
-COMMIT;
 """
+_FIND = f"SELECT {_COLUMNS} FROM entry WHERE key = ?"  # noqa: S608  # constants only, here and below
+_INSERT = f"INSERT INTO entry ({_COLUMNS.removesuffix(', id')}) VALUES ({', '.join('?' * 12)})"  # noqa: S608
+_PAGE = f"SELECT {_COLUMNS} FROM entry WHERE id > ? AND path GLOB ? ORDER BY id LIMIT ?"  # noqa: S608
+_LIST = _PAGE.replace("value", "NULL")
+
+
+class Candidate(NamedTuple):
+    """Name a row that may have to go."""
+
+    id: int
+    key: bytes
+    size: int
 
 
 class Index:
@@ -81,7 +90,7 @@ class Index:
     def find(self, key: bytes) -> Row | None:
         """Return the row of a key, as it is in the file: neither its seal nor its bytes are looked at."""
         with self._reading:
-            found = self._read.execute(f"SELECT {_COLUMNS} FROM entry WHERE key = ?", (key,)).fetchone()
+            found = self._read.execute(_FIND, (key,)).fetchone()
         return None if found is None else Row._make(found)
 
     def row_id(self, key: bytes) -> int:
@@ -106,11 +115,7 @@ class Index:
     def insert(self, row: Row) -> tuple[int, list[str]]:
         """Put a row in the place of the one of its key; return its id and the old one's file, if any."""
         old = self._write.execute("DELETE FROM entry WHERE key = ? RETURNING blob", (row.key,)).fetchall()
-        marks = ", ".join("?" * (len(row) - 1))
-        done = self._write.execute(
-            f"INSERT INTO entry ({_COLUMNS.removesuffix(', id')}) VALUES ({marks})",  # noqa: S608  # constants
-            row[:-1],
-        )
+        done = self._write.execute(_INSERT, row[:-1])
         return done.lastrowid or 0, [blob for (blob,) in old if blob]
 
     def remove(self, ids: Sequence[int]) -> list[tuple[bytes, str]]:
@@ -124,17 +129,13 @@ class Index:
         """Write down when keys were used last."""
         self._write.executemany("UPDATE entry SET used_at = ? WHERE key = ?", uses)
 
-    def expired(self, now: float, count: int = BATCH) -> list[tuple[int, bytes]]:
-        """Return id and key of some rows whose time is over."""
-        with self.writing:
-            return self._write.execute(
-                "SELECT id, key FROM entry WHERE expires_at <= ? ORDER BY expires_at LIMIT ?", (now, count)
-            ).fetchall()
+    def expired(self, now: float) -> list[Candidate]:
+        """Return some rows whose time is over."""
+        return self._candidates("SELECT id, key, size FROM entry WHERE expires_at <= ? ORDER BY expires_at", now)
 
-    def oldest(self, count: int) -> list[tuple[int, bytes]]:
-        """Return id and key of the rows used least recently, as far as that is written down."""
-        with self.writing:
-            return self._write.execute("SELECT id, key FROM entry ORDER BY used_at LIMIT ?", (count,)).fetchall()
+    def oldest(self) -> list[Candidate]:
+        """Return some rows, those first that were used least recently, as far as that is written down."""
+        return self._candidates("SELECT id, key, size FROM entry ORDER BY used_at")
 
     def totals(self) -> tuple[int, int]:
         """Return (entries, bytes)."""
@@ -144,12 +145,8 @@ class Index:
 
     def page(self, after: int, match: str, *, has_value: bool = False) -> list[Row]:
         """Return the next rows in the order of their ids, of those whose path fits the pattern."""
-        columns = _COLUMNS if has_value else _COLUMNS.replace("value", "NULL")
         with self._scanning:
-            found = self._scan.execute(
-                f"SELECT {columns} FROM entry WHERE id > ? AND path GLOB ? ORDER BY id LIMIT {BATCH}",
-                (after, match),
-            ).fetchall()
+            found = self._scan.execute(_PAGE if has_value else _LIST, (after, match, BATCH)).fetchall()
         return [Row._make(row) for row in found]
 
     def has_blob(self, name: str) -> bool:
@@ -173,9 +170,10 @@ class Index:
         with self._scanning:
             self._scan.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             pages = self._scan.execute("PRAGMA page_count").fetchone()[0]
-        while self._free_pages() > max(pages // 4, 1024):
+            free = self._scan.execute("PRAGMA freelist_count").fetchone()[0]
+        for _ in range(max(0, free - max(pages // 4, 1024)) // BATCH):
             with self.writing:
-                self._write.execute("PRAGMA incremental_vacuum(256)").fetchall()
+                self._write.executescript(f"PRAGMA incremental_vacuum({BATCH})")  # `execute` stops after one page
 
     def is_sound(self) -> bool:
         """Read the whole file and tell whether its structure is intact."""
@@ -188,9 +186,9 @@ class Index:
             for connection in (self._read, self._scan, self._write):
                 connection.close()
 
-    def _free_pages(self) -> int:
+    def _candidates(self, query: str, *values: float) -> list[Candidate]:
         with self.writing:
-            return int(self._write.execute("PRAGMA freelist_count").fetchone()[0])
+            return [Candidate._make(row) for row in self._write.execute(f"{query} LIMIT {BATCH}", values)]
 
     def _data_version(self) -> int:
         # On the connection that writes: there, the number tells of others' changes only.
@@ -203,7 +201,7 @@ def open_index(path: Path) -> Index:
     The old file stays beside it as `<name>.broken` until the next time.
 
     Raises:
-        ConfigError: It cannot be opened for another reason: permissions, a disk that is full or read-only.
+        ConfigError: It cannot be opened for another reason: permissions, a full disk, a read-only one.
     """
     try:
         try:
@@ -219,7 +217,8 @@ def open_index(path: Path) -> Index:
 
 def set_aside(path: Path) -> None:
     """Rename a damaged index; its log is of no use without it."""
-    path.replace(path.with_name(path.name + ".broken"))
+    if path.exists():
+        path.replace(path.with_name(path.name + ".broken"))
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
@@ -238,10 +237,14 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-    connection.execute("PRAGMA journal_mode=WAL")
-    if connection.execute("PRAGMA user_version").fetchone()[0] not in (0, _VERSION):
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.executescript(_SCHEMA)  # begins a transaction
+        connection.execute(f"PRAGMA user_version={_VERSION}")
+        connection.execute("COMMIT")
+    elif version != _VERSION:
         error = sqlite3.DatabaseError("of another version")
         error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
         raise error
-    connection.executescript(_SCHEMA)

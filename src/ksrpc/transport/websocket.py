@@ -214,6 +214,8 @@ class WebSocketShell:
 
     def _promote(self) -> None:
         """Wake one thread that still waits, so that it takes the lead."""
+        if len(self._waiters) <= 1:  # the one that just led
+            return
         with self._lock:
             heir = next((waiter for waiter in self._waiters.values() if not waiter.is_done), None)
         if heir is not None:
@@ -319,6 +321,8 @@ class WebSocketShell:
                 self._send_lock.release()
 
     def _has_output(self) -> bool:
+        if self._session.outbox.is_empty:
+            return False
         with self._lock:
             return bool(self._session.outbox)
 

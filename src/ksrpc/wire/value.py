@@ -21,7 +21,7 @@ from ksrpc.wire.negotiation import FEATURES
 from ksrpc.wire.registry import Refusal
 from ksrpc.wire.table import REQUEST_ANY_TABLE, REQUEST_TABLE, RESULT_TABLE, Table
 
-__all__ = ["pack", "pack_arguments", "parse", "parse_arguments"]
+__all__ = ["disassemble", "pack", "pack_arguments", "parse", "parse_arguments", "parse_plain", "take_single"]
 
 #: A head over this does not take the short way.
 _SHORT_BYTES: Final = 4096
@@ -65,16 +65,28 @@ def parse(data: bytes | bytearray | memoryview, *, table: Table = RESULT_TABLE) 
         TooLargeError: A bound is passed.
         MissingExtraError: The value needs a package that is not installed.
     """
-    if type(data) is bytes and len(data) <= _SHORT_BYTES and data[:16] == SINGLE_PRELUDE:
+    if type(data) is bytes:
+        head = take_single(data)
+        if head is not None and _TAG_BYTE not in head:
+            return parse_plain(head)
+    return decode(disassemble(memoryview(data).cast("B"), Assembly(table.limits)), table)
+
+
+def take_single(data: bytes) -> bytes | None:
+    """Return the head of a short message that has no buffers; None if it has to take the long way."""
+    if len(data) <= _SHORT_BYTES and data[:16] == SINGLE_PRELUDE:
         _, size, fields, raw, stored, crc = SINGLE.unpack_from(data.ljust(_PREFIX_BYTES))
         if size == raw == stored == len(data) - _PREFIX_BYTES and not (fields or crc) and size:
-            head = data[_PREFIX_BYTES:]
-            if _TAG_BYTE not in head:
-                return _parse_plain(head)
-    return decode(_disassemble(memoryview(data).cast("B"), table), table)
+            return data[_PREFIX_BYTES:]
+    return None
 
 
-def _parse_plain(head: bytes) -> Any:
+def parse_plain(head: bytes) -> Any:
+    """Decode a head without tags.
+
+    Raises:
+        DecodeError: It is damaged, or has a tag.
+    """
     try:
         return decode_plain(head)
     except KsrpcError:
@@ -83,8 +95,8 @@ def _parse_plain(head: bytes) -> Any:
         raise DecodeError(f"damaged value (head: {type(error).__name__})") from error
 
 
-def _disassemble(view: memoryview, table: Table) -> list[Any]:
-    assembly = Assembly(table.limits)
+def disassemble(view: memoryview, assembly: Assembly) -> list[Any]:
+    """Return the buffers of one whole message, the head first."""
     count = assembly.open(_cut(view, 0, PRELUDE.size))
     position = PRELUDE.size + 8 * count
     assembly.lay(_cut(view, PRELUDE.size, 8 * count))

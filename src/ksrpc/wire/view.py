@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -30,7 +30,6 @@ NDJSON: Final = "application/x-ndjson"
 TEXT: Final = "text/plain"
 
 _ORIENTS: Final = ("records", "split", "columns", "tight")
-_PARTS: Final = ("args", "kwargs")
 _FORM: Final = '{"args": [...], "kwargs": {...}}'
 _NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -90,26 +89,24 @@ def read_json(data: bytes | bytearray | memoryview) -> tuple[tuple[Any, ...], di
         raise TooLargeError(f"a JSON body of {len(body)} bytes, the limit is {REQUEST.head_bytes}")
     if not body.strip():
         return (), {}
-    return read_parts(read_object(body, form=_FORM, names=_PARTS))
+    told = read_object(body, form=_FORM)
+    if not {"args", "kwargs"}.issuperset(told):
+        raise DecodeError(f"this is not JSON of the form {_FORM}")
+    return read_parts(told)
 
 
-def read_object(data: bytes, *, form: str, names: Collection[str]) -> dict[str, Any]:
-    """Read one JSON object that holds nothing but `names`.
-
-    Args:
-        data: The whole of it.
-        form: What it should look like, for the error.
-        names: The keys that it may have.
+def read_object(data: bytes, *, form: str) -> dict[str, Any]:
+    """Read one JSON object; `form` is what it should look like, for the error.
 
     Raises:
-        DecodeError: It is not one; names occur twice; NaN, a lone surrogate, or an integer over 64 bits in it.
+        DecodeError: It is not one; a name occurs twice; NaN, a lone surrogate, or an integer over 64 bits is in it.
     """
     try:
         told = json.loads(data, object_pairs_hook=distinct, parse_constant=_refuse_constant)
         encode_plain(told)  # refuses lone surrogates and integers over 64 bits, as the binary form does
     except (ValueError, RecursionError, OverflowError) as error:
         raise DecodeError(f"this is not JSON of the form {form}") from error
-    if type(told) is not dict or not all(name in names for name in told):
+    if type(told) is not dict:
         raise DecodeError(f"this is not JSON of the form {form}")
     return told
 

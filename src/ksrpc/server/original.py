@@ -1,0 +1,71 @@
+"""The original's addresses for every language: GET /api/get and POST /api/post.
+
+They take the steps of /v1/call; only their parameters, and the envelope around answers and errors, are the original's.
+
+Source: docs/reference/original.md.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ksrpc import wire
+from ksrpc.errors import ArgumentError
+from ksrpc.gateway import Arguments, Gateway, View
+from ksrpc.model import User
+from ksrpc.server.envelope import OPTIONS, Question, choose_view, is_csv, pack_failure, pack_problem_fields, pack_view
+from ksrpc.server.exchange import Headers, HttpExchange
+from ksrpc.server.http import CALL_OPTIONS, make_call, read_json_arguments, watch_client
+from ksrpc.server.problem import pack_method_problem
+
+METHODS = {"/api/get": "GET", "/api/post": "POST"}
+
+
+async def serve_original(gateway: Gateway, exchange: HttpExchange) -> None:
+    """Serve one call, and answer its errors too."""
+    question = Question()
+    try:
+        question.func = exchange.query.get("func", "")
+        user = gateway.door.identify(exchange.visitor)
+        if exchange.method != METHODS[exchange.path]:
+            await _refuse_method(exchange, question)
+            return
+        view = await _call(gateway, exchange, user=user, question=question)
+    except Exception as exc:
+        problem, fields = pack_failure(question, exc)
+        await _send(exchange, fields, headers=problem.headers)
+        return
+    if is_csv(view):
+        await exchange.send_body(200, view.media_type, view.body)
+    else:
+        await _send(exchange, pack_view(question, view))
+
+
+async def _call(gateway: Gateway, exchange: HttpExchange, *, user: User, question: Question) -> View:
+    media_type = choose_view(exchange.query.get("fmt", "csv"))
+    if exchange.method == "POST":
+        question.args, question.kwargs = await read_json_arguments(exchange)
+    else:
+        _refuse_arguments(exchange)
+    arguments = Arguments(wire.pack_arguments(question.args, question.kwargs).join())
+    call = make_call(gateway, exchange, user=user, path=question.func, arguments=arguments)
+    answer = await watch_client(exchange, gateway.handle(call), whole=True)
+    return await gateway.executors.render(answer, media_type, OPTIONS, call.deadline)
+
+
+def _refuse_arguments(exchange: HttpExchange) -> None:
+    """Say to whoever sends arguments with GET where they would be read, instead of calling without them."""
+    more = [name for name in exchange.query if name not in CALL_OPTIONS]
+    if more:
+        raise ArgumentError(f"GET /api/get takes no arguments, {more[0][:80]!r} is one: use POST /api/post")
+
+
+async def _refuse_method(exchange: HttpExchange, question: Question) -> None:
+    problem = pack_method_problem(exchange.method, METHODS[exchange.path])
+    fields = pack_problem_fields(question, problem, "MethodNotAllowed")
+    await _send(exchange, fields, headers=problem.headers)
+
+
+async def _send(exchange: HttpExchange, fields: dict[str, object], *, headers: Headers = ()) -> None:
+    status = int(str(fields["status"]))
+    await exchange.send_body(status, "application/json", msgspec.json.encode(fields), headers=headers)

@@ -1,0 +1,120 @@
+"""One WebSocket connection, whatever is spoken on it: its handshake, its user's right, its end.
+
+Source: docs/reference/websocket.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Hashable, MutableMapping
+from typing import Any, TypeAlias
+
+import msgspec
+
+from ksrpc.errors import AuthError, BusyError, KsrpcError, LostError, NotFoundError, ProtocolError, TooLargeError
+from ksrpc.gateway import Gateway
+from ksrpc.gateway.identify import Visitor
+from ksrpc.model import User
+from ksrpc.server.problem import pack_problem
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+_AWAY = 1001
+#: Why the server hangs up, as a code of RFC 6455 section 7.4.1.
+_CODES = {ProtocolError: 1002, LostError: _AWAY, AuthError: 1008, BusyError: 1008, TooLargeError: 1009}
+_REASON_CHARS = 100
+_KEEP_S = 1.0
+
+
+class Shell(ABC):
+    """Own one connection and the calls that run on it."""
+
+    def __init__(self, gateway: Gateway, user: User, send: Send) -> None:
+        self._gateway = gateway
+        self._user = user
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self._tasks: dict[Hashable, asyncio.Task[None]] = {}
+
+    async def serve(self, receive: Receive) -> None:
+        """Take messages until the peer goes, breaks a rule, falls silent or loses its right."""
+        keeper = self._loop.create_task(self._keep(asyncio.current_task()))
+        try:
+            while (message := await receive())["type"] == "websocket.receive":
+                await self._take(message)
+        finally:
+            keeper.cancel()
+            for task in list(self._tasks.values()):
+                task.cancel()
+
+    @abstractmethod
+    async def _take(self, message: Message) -> None:
+        """Act on one message.
+
+        Raises:
+            KsrpcError: The connection is over; the text is told as the reason.
+        """
+
+    @abstractmethod
+    def _tick(self, now: float) -> None:
+        """Do what is due; called every second.
+
+        Raises:
+            LostError: The peer was silent for too long.
+        """
+
+    async def _keep(self, server: asyncio.Task[Any] | None) -> None:
+        """Notice silence and revoked tokens."""
+        while True:
+            await asyncio.sleep(_KEEP_S)
+            try:
+                if not self._gateway.door.still_valid(self._user):
+                    raise AuthError("the token is no longer valid")
+                self._tick(time.monotonic())
+            except (KsrpcError, OSError) as exc:
+                await self._send(_pack_close(exc))
+                if server is not None:
+                    server.cancel()
+                return
+
+
+async def serve_socket(
+    gateway: Gateway, scope: Message, receive: Receive, send: Send, *, shell: type[Shell] | None
+) -> None:
+    """Serve one connection from its handshake to its end; without a shell nothing is at its address."""
+    await receive()
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    client = scope.get("client")
+    visitor = Visitor(client[0] if client else "", headers, is_unix=client is None)
+    try:
+        user = gateway.door.identify(visitor)
+        if shell is None:
+            raise NotFoundError("no such address; sessions are at /ws/bytes, calls in JSON at /ws/json")
+    except KsrpcError as exc:
+        await _reject(send, exc)
+        return
+    await send({"type": "websocket.accept"})
+    try:
+        await shell(gateway, user, send).serve(receive)
+    except KsrpcError as exc:
+        await send(_pack_close(exc))
+    except (OSError, asyncio.CancelledError):
+        return
+
+
+def _pack_close(error: BaseException) -> Message:
+    code = next((code for cls, code in _CODES.items() if isinstance(error, cls)), _AWAY)
+    return {"type": "websocket.close", "code": code, "reason": str(error)[:_REASON_CHARS]}
+
+
+async def _reject(send: Send, exc: KsrpcError) -> None:
+    """Refuse the handshake with a true status and a problem document."""
+    problem = pack_problem(exc)
+    body = msgspec.json.encode(problem.fields)
+    headers = [(b"content-type", b"application/problem+json"), *problem.headers]
+    await send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})

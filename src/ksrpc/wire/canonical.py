@@ -1,0 +1,93 @@
+"""Read a message as what it says rather than as values: the way to a key without building anything.
+
+Rules: nothing of pandas is imported or built; buffers are read where they lie; the framing, the tags and the bounds are
+those of any other reader.
+
+Source: docs/spec/key.md "Canonical form".
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ksrpc.errors import DecodeError, EncodeError, KsrpcError, TooLargeError
+from ksrpc.wire import sheet  # noqa: F401  # it registers the forms of pandas' tags
+from ksrpc.wire.assembly import Assembly, Chunk
+from ksrpc.wire.codec import NONE
+from ksrpc.wire.form import PLAIN_BYTES, Canonicalizer, encode_form
+from ksrpc.wire.table import REQUEST_ANY_TABLE, RESULT_TABLE, Table
+from ksrpc.wire.value import check_arguments, disassemble, pack, parse_plain, take_single
+
+__all__ = ["Forms", "encode_form", "encode_value", "read_arguments"]
+
+#: Canonical forms of positional and of named arguments.
+Forms = tuple[tuple[Any, ...], dict[str, Any]]
+
+#: What may begin a tag, a NaN or a timestamp. A short head without it is canonical as it is.
+_UNEVEN: Final = (
+    b"\xd4",
+    b"\xca\x7f",
+    b"\xca\xff",
+    b"\xcb\x7f",
+    b"\xcb\xff",
+    b"\xd6\xff",
+    b"\xd7\xff",
+    b"\xc7\x0c\xff",
+)
+
+
+def read_arguments(data: bytes | bytearray | memoryview, *, table: Table = REQUEST_ANY_TABLE) -> Forms | None:
+    """Read the arguments of one call.
+
+    Returns:
+        The canonical forms; None if one of the arguments has none.
+
+    Raises:
+        DecodeError: Not a message, or not of the shape of arguments.
+        TooLargeError: A bound is passed.
+        MissingExtraError: A buffer is compressed by a codec that is not installed.
+    """
+    if type(data) is not bytes and len(data) <= PLAIN_BYTES:
+        data = bytes(data)
+    head = take_single(data) if type(data) is bytes else None
+    if head is not None and not any(map(head.__contains__, _UNEVEN)):
+        return check_arguments(parse_plain(head))
+    reader = _open(data, table)
+    args, kwargs = check_arguments(reader.run())
+    forms = _form(reader, args), dict(zip(kwargs, _form(reader, kwargs.values()), strict=True))
+    return forms if reader.has_form else None
+
+
+def encode_value(value: Any) -> bytes | None:
+    """Encode the canonical form of a value as `encode_form` does; None if it has none, or cannot travel."""
+    try:
+        message = pack(value).join()
+    except EncodeError:
+        return None
+    reader = _open(message, RESULT_TABLE)
+    (form,) = _form(reader, [reader.run()])
+    return encode_form(form) if reader.has_form else None
+
+
+def _open(data: bytes | bytearray | memoryview, table: Table) -> Canonicalizer:
+    return Canonicalizer(disassemble(memoryview(data).cast("B"), _Borrower(table.limits)), table)
+
+
+def _form(reader: Canonicalizer, nodes: Any) -> tuple[Any, ...]:
+    try:
+        return tuple(map(reader.form, nodes))
+    except KsrpcError:
+        raise
+    except MemoryError as error:
+        raise TooLargeError("not enough memory for this value") from error
+    except Exception as error:
+        raise DecodeError(f"damaged value ({type(error).__name__})") from error
+
+
+class _Borrower(Assembly):
+    """Adopt memory that will only be read."""
+
+    __slots__ = ()
+
+    def _is_adoptable(self, chunk: Chunk, _stored: memoryview) -> bool:
+        return chunk.codec == NONE and chunk.raw == self.lengths[len(self.buffers) - 1]
