@@ -39,6 +39,7 @@ class Cache:
                 min_free_bytes=section.min_free_mb << 20,
             )
         self._keys = KeyMaker()
+        self._labels = {name: _edition(module.path) for name, module in config.module.items() if module.path}
         self._work: set[asyncio.Task[None]] = set()
         self._swept_at = 0.0
 
@@ -52,7 +53,8 @@ class Cache:
             return None
         if call.arguments.rest is not None or call.user.rules.is_unsafe(call.path):
             return None
-        return self._keys.make_key(descriptor, call.arguments.whole)
+        label = self._labels.get(call.path.partition(".")[0], "")
+        return self._keys.make_key(descriptor, call.arguments.whole, entitlement=label)
 
     async def read(self, key: bytes, call: Call) -> Answer | None:
         """Return the kept answer, if there is one that is young enough for this caller."""
@@ -101,6 +103,14 @@ class Cache:
             put()
         else:
             await asyncio.to_thread(put)
+
+
+def _edition(path: Path) -> str:
+    """Name the state of an administrator's module file: what an earlier one answered is not what this one does."""
+    try:
+        return f"file {path.stat().st_mtime_ns}"
+    except OSError:
+        return "file"
 
 
 def _answer(entry: Entry, age_s: float) -> Answer:

@@ -27,6 +27,7 @@ from ksrpc.gateway import Answer, Arguments, Call, Gateway
 from ksrpc.limits import JSON_SOCKET
 from ksrpc.model import User
 from ksrpc.server.envelope import OPTIONS, Question, choose_view, pack_failure, pack_view
+from ksrpc.server.http import parse_seconds
 from ksrpc.server.negotiation import OLD_CLIENT, PICKLE_STARTS
 from ksrpc.server.shell import Message, Send, Shell
 from ksrpc.wire import view
@@ -53,7 +54,8 @@ class JsonShell(Shell):
 
     def __init__(self, gateway: Gateway, user: User, send: Send) -> None:
         super().__init__(gateway, user, send)
-        self._entries: dict[Hashable, _Entry] = {}
+        self._entries: set[_Entry] = set()
+        self._waiting: dict[Hashable, _Entry] = {}  # by id, until the answer is on its way
         self._turn = asyncio.Lock()
         self._views = asyncio.Semaphore(JSON_SOCKET.views)
         self._heard_at = time.monotonic()
@@ -79,26 +81,28 @@ class JsonShell(Shell):
             raise LostError(f"nothing came for {JSON_SOCKET.idle_s:g} s")
 
     def _check_key(self, key: Hashable) -> None:
-        if key in self._entries:
+        if key in self._waiting:
             raise DecodeError(f"a call with the id {key!r} is under way")
 
     def _refusal(self, nbytes: int) -> BusyError | None:
         """Say why a call of this size cannot be taken now, if so."""
-        if nbytes + sum(entry.nbytes for entry in self._entries.values()) <= JSON_SOCKET.open_bytes:
+        if nbytes + sum(entry.nbytes for entry in self._entries) <= JSON_SOCKET.open_bytes:
             return None
         return BusyError(f"the open calls of this connection hold {JSON_SOCKET.open_bytes >> _MIB_BITS} MiB already")
 
     def _open(self, entry: _Entry) -> None:
         if len(self._entries) >= JSON_SOCKET.calls:
             raise BusyError(f"over {JSON_SOCKET.calls} calls are open on this connection")
-        key = _key(entry.told)
-        key = object() if key is None else key
-        self._entries[key] = entry
-        task = self._tasks[key] = self._loop.create_task(self._answer(entry))
-        task.add_done_callback(partial(self._on_done, key))
+        self._entries.add(entry)
+        if (key := _key(entry.told)) is not None:
+            self._waiting[key] = entry
+        task = self._tasks[entry] = self._loop.create_task(self._answer(entry))
+        task.add_done_callback(partial(self._on_done, entry))
 
-    def _on_done(self, key: Hashable, task: asyncio.Task[None]) -> None:
-        del self._entries[key], self._tasks[key]
+    def _on_done(self, entry: _Entry, task: asyncio.Task[None]) -> None:
+        self._heard_at = time.monotonic()
+        del self._tasks[entry]
+        self._entries.remove(entry)
         if not task.cancelled():
             task.exception()  # the connection is at its end; `serve` learns it from the next message
 
@@ -124,7 +128,15 @@ class JsonShell(Shell):
         media_type = choose_view(_text(told, "fmt", "json"))
         deadline = self._loop.time() + self._timeout_s(told)
         arguments = Arguments(wire.pack_arguments(question.args, question.kwargs).join())
-        call = Call(self._user, question.func, arguments, deadline, is_main=not _flag(told, "async_remote"))
+        call = Call(
+            self._user,
+            question.func,
+            arguments,
+            deadline,
+            is_main=not _flag(told, "async_remote"),
+            cache_get=_flag(told, "cache_get"),
+            cache_expire=None if told.get("cache_expire") is None else parse_seconds(told["cache_expire"]),
+        )
         return call, media_type, await self._gateway.handle(call)
 
     async def _show(self, entry: _Entry, call: Call, media_type: str, answer: Answer) -> dict[str, Any]:
@@ -138,10 +150,10 @@ class JsonShell(Shell):
 
     async def _cancel(self, key: Any) -> None:
         """Answer a call as cancelled, unless its answer is on the way or there is no such call."""
-        entry = self._entries.get(key) if type(key) in (str, int) else None
-        if entry is None or entry.is_answered:
+        entry = self._waiting.get(key) if type(key) in (str, int) else None
+        if entry is None:
             return
-        self._tasks[key].cancel()
+        self._tasks[entry].cancel()
         await self._reply(entry, pack_failure(entry.question, CancelledError("the caller gave up"))[1])
 
     async def _reply(self, entry: _Entry, fields: dict[str, Any]) -> None:
@@ -149,6 +161,7 @@ class JsonShell(Shell):
             return
         entry.is_answered = True
         key = _key(entry.told)
+        self._waiting.pop(key, None)
         await self._send_json(fields if key is None else {"id": key, **fields})
 
     async def _send_json(self, fields: dict[str, Any]) -> None:

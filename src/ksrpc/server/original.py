@@ -15,7 +15,7 @@ from ksrpc.gateway import Arguments, Gateway, View
 from ksrpc.model import User
 from ksrpc.server.envelope import OPTIONS, Question, choose_view, is_csv, pack_failure, pack_problem_fields, pack_view
 from ksrpc.server.exchange import Headers, HttpExchange
-from ksrpc.server.http import CALL_OPTIONS, make_call, read_json_arguments, watch_client
+from ksrpc.server.http import CALL_OPTIONS, label_headers, make_call, read_json_arguments, watch_client
 from ksrpc.server.problem import pack_method_problem
 
 METHODS = {"/api/get": "GET", "/api/post": "POST"}
@@ -30,18 +30,18 @@ async def serve_original(gateway: Gateway, exchange: HttpExchange) -> None:
         if exchange.method != METHODS[exchange.path]:
             await _refuse_method(exchange, question)
             return
-        view = await _call(gateway, exchange, user=user, question=question)
+        view, headers = await _call(gateway, exchange, user=user, question=question)
     except Exception as exc:
         problem, fields = pack_failure(question, exc)
         await _send(exchange, fields, headers=problem.headers)
         return
     if is_csv(view):
-        await exchange.send_body(200, view.media_type, view.body)
+        await exchange.send_body(200, view.media_type, view.body, headers=headers)
     else:
-        await _send(exchange, pack_view(question, view))
+        await _send(exchange, pack_view(question, view), headers=headers)
 
 
-async def _call(gateway: Gateway, exchange: HttpExchange, *, user: User, question: Question) -> View:
+async def _call(gateway: Gateway, exchange: HttpExchange, *, user: User, question: Question) -> tuple[View, Headers]:
     media_type = choose_view(exchange.query.get("fmt", "csv"))
     if exchange.method == "POST":
         question.args, question.kwargs = await read_json_arguments(exchange)
@@ -50,7 +50,7 @@ async def _call(gateway: Gateway, exchange: HttpExchange, *, user: User, questio
     arguments = Arguments(wire.pack_arguments(question.args, question.kwargs).join())
     call = make_call(gateway, exchange, user=user, path=question.func, arguments=arguments)
     answer = await watch_client(exchange, gateway.handle(call), whole=True)
-    return await gateway.executors.render(answer, media_type, OPTIONS, call.deadline)
+    return await gateway.executors.render(answer, media_type, OPTIONS, call.deadline), label_headers(answer)
 
 
 def _refuse_arguments(exchange: HttpExchange) -> None:

@@ -1,8 +1,8 @@
 """The cache on disk: answers by key, bounded in bytes, never a wrong one.
 
-What an event loop may call: `get` (some microseconds), `put` of less than `BLOB_BYTES`, `refresh` and `stats`. What is
-meant for a thread: `put` of more, `check`, `delete`, `purge`, `entries`, `sweep`, `verify`, `close`. Every method may
-be called from any thread, and several processes may have the same folder open.
+For an event loop: `get` (some microseconds), `put` of less than `BLOB_BYTES`, `refresh` and `stats`. For a thread:
+`put` of more, `check`, `delete`, `purge`, `entries`, `sweep`, `verify`, `close`. Every method may be called from any
+thread, and several processes may have the same folder open.
 
 Source: docs/explanation/cache-storage.md.
 """
@@ -50,12 +50,11 @@ class CacheStore:
             folder: For the cache alone; mode 0700.
             max_bytes: Of all entries, each with 512 bytes for its row.
             max_object_bytes: Of one entry.
-            min_free_bytes: Left free on the disk.
+            min_free_bytes: Left free on the disk; 0 means until it is full.
             clock: Unix time.
 
         Raises:
-            ConfigError: The folder cannot be used; the text says why. A damaged index is no reason: the cache then
-                begins empty.
+            ConfigError: The folder cannot be used. A damaged index is no reason: the cache then begins empty.
         """
         self._max_bytes, self._max_object_bytes, self._min_free_bytes = max_bytes, max_object_bytes, min_free_bytes
         self._clock = clock
@@ -165,11 +164,7 @@ class CacheStore:
         return islice(upkeep.list_live(self._shelf, match, self._clock()), limit)
 
     def stats(self) -> CacheStats:
-        """Return the counts; what is there is counted over all processes.
-
-        Raises:
-            LocalError: The index cannot be read.
-        """
+        """Return the counts; what is there is counted over all processes."""
         entries, size = upkeep.totals(self._shelf)
         return replace(self._counts, entries=entries, bytes=size)
 
@@ -224,17 +219,16 @@ class CacheStore:
     def _fail(self, sight: Sight | None) -> None:
         """Count a hit that turned out to be none, and remove the entry if it is there."""
         self._count(hits=-1, misses=1)
-        if sight is not None:
-            with suppress(sqlite3.Error):
-                self._count(damaged=self._shelf.remove([sight.row.id]))
+        with suppress(sqlite3.Error):
+            self._count(damaged=self._shelf.remove([sight.row.id]) if sight else 0)
 
     def _refuse(self, row: Row) -> Stored | None:
         if row.expires_at <= row.stored_at:
             return Stored.EXPIRED
         if row.size > min(self._max_object_bytes, self._max_bytes - ROW_BYTES) or len(row.labels) > _LABELS_BYTES:
             return Stored.TOO_LARGE
-        is_nearly_full = self._shelf.blobs.free_bytes() - row.size < self._min_free_bytes
-        return Stored.NEARLY_FULL if is_nearly_full else None
+        wanted = self._min_free_bytes and self._min_free_bytes + row.size
+        return Stored.NEARLY_FULL if wanted and self._shelf.blobs.free_bytes() < wanted else None
 
     def _store(self, row: Row, pieces: Sequence[Buffer]) -> Stored:
         self._make_room(row.size + ROW_BYTES, rounds=_SMALL_ROUNDS if row.size < BLOB_BYTES else None)

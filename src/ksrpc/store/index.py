@@ -12,9 +12,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ksrpc.errors import ConfigError
 from ksrpc.store.seal import Row
@@ -22,7 +22,8 @@ from ksrpc.store.seal import Row
 BATCH = 256  # rows that one transaction changes at most: a few milliseconds
 ROW_BYTES = 512  # charged for the row itself, besides the bytes of the value
 _VERSION = 1
-_BUSY_S = 1.0
+#: Times in seconds.
+_OPTIONS: dict[str, Any] = {"timeout": 1.0, "isolation_level": None, "check_same_thread": False}
 #: Pages after which a writer moves the log into the file itself if upkeep did not: 64 MiB.
 _LOG_PAGES = 16_384
 _NO_INDEX = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -78,14 +79,15 @@ class Index:
         self.path = path
         self._reading, self._scanning, self.writing = threading.Lock(), threading.Lock(), threading.RLock()
         path.touch(mode=0o600)
-        self._write = _connect(path)
-        try:
+        with ExitStack() as stack:
+            self._write = stack.enter_context(closing(sqlite3.connect(path, **_OPTIONS)))
+            self._read = stack.enter_context(closing(sqlite3.connect(path, **_OPTIONS)))
+            self._scan = stack.enter_context(closing(sqlite3.connect(path, **_OPTIONS)))
             _prepare(self._write)
-            self._read, self._scan = _connect(path), _connect(path)
-        except BaseException:
-            self._write.close()
-            raise
-        self._version = self._data_version()
+            for connection in (self._write, self._read, self._scan):
+                _adjust(connection)
+            self._version = self._data_version()
+            self._stack = stack.pop_all()
 
     def find(self, key: bytes) -> Row | None:
         """Return the row of a key, as it is in the file: neither its seal nor its bytes are looked at."""
@@ -183,8 +185,7 @@ class Index:
     def close(self) -> None:
         """Close the file."""
         with self._reading, self._scanning, self.writing:
-            for connection in (self._read, self._scan, self._write):
-                connection.close()
+            self._stack.close()
 
     def _candidates(self, query: str, *values: float) -> list[Candidate]:
         with self.writing:
@@ -228,12 +229,10 @@ def is_broken(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_INDEX
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+def _adjust(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
-    return connection
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -99,13 +99,11 @@ class Shelf:
             if value is None or len(value) != row.size or not is_whole(memoryview(value), row.digest):
                 return None
             return make_entry(row, (value,))
-        opened = self.blobs.open(row.blob, row.size)
-        if opened is None:
+        view, stamp = self.blobs.open(row.blob, row.size) or (None, None)
+        if view is None:
             return None
-        view, stamp = opened
-        if self.blobs.is_known(row.blob, stamp):
-            return make_entry(row, (view,))
-        return make_entry(row, (), is_checked=False)
+        is_known = self.blobs.is_known(row.blob, stamp)
+        return make_entry(row, (view,) if is_known else (), is_checked=is_known)
 
     def look(self, entry: Entry) -> Sight | None:
         """Open the file of an entry that was given out unchecked; None if row or file are not there any more."""
@@ -168,10 +166,9 @@ class Shelf:
         return count
 
     def shrink(self, room: int, now: float, *, rounds: int | None) -> int:
-        """Remove what is over and then what was used least recently until `room` bytes hold the rest; return how many.
+        """Remove what is over, then what was used least recently, until `room` bytes hold the rest; return how many.
 
-        Args:
-            rounds: Batches to remove at most.
+        It stops after `rounds` batches.
         """
         count, done = 0, 0
         while rounds is None or done < rounds:

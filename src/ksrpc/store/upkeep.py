@@ -54,13 +54,11 @@ def expire(shelf: Shelf, now: float) -> int:
 
 
 def totals(shelf: Shelf) -> tuple[int, int]:
-    """Return (entries, bytes).
-
-    Raises:
-        LocalError: The index cannot be read.
-    """
-    with _told():
+    """Return (entries, bytes); nothing of an index that cannot be read can be had."""
+    try:
         return shelf.index.totals()
+    except sqlite3.Error:
+        return 0, 0
 
 
 def list_live(shelf: Shelf, match: str | None, now: float) -> Iterator[Listed]:

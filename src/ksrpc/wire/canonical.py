@@ -8,6 +8,7 @@ Source: docs/spec/key.md "Canonical form".
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from ksrpc.errors import DecodeError, EncodeError, KsrpcError, TooLargeError
@@ -24,16 +25,9 @@ __all__ = ["Forms", "encode_form", "encode_value", "read_arguments"]
 Forms = tuple[tuple[Any, ...], dict[str, Any]]
 
 #: What may begin a tag, a NaN or a timestamp. A short head without it is canonical as it is.
-_UNEVEN: Final = (
-    b"\xd4",
-    b"\xca\x7f",
-    b"\xca\xff",
-    b"\xcb\x7f",
-    b"\xcb\xff",
-    b"\xd6\xff",
-    b"\xd7\xff",
-    b"\xc7\x0c\xff",
-)
+_UNEVEN: Final = re.compile(rb"\xd4|[\xca\xcb][\x7f\xff]|[\xd6\xd7]\xff|\xc7\x0c\xff").search
+#: A first look at the same: four times as fast, and mostly it finds nothing.
+_SUSPECT: Final = re.compile(rb"[\xc7\xca\xcb\xd4\xd6\xd7]").search
 
 
 def read_arguments(data: bytes | bytearray | memoryview, *, table: Table = REQUEST_ANY_TABLE) -> Forms | None:
@@ -50,7 +44,7 @@ def read_arguments(data: bytes | bytearray | memoryview, *, table: Table = REQUE
     if type(data) is not bytes and len(data) <= PLAIN_BYTES:
         data = bytes(data)
     head = take_single(data) if type(data) is bytes else None
-    if head is not None and not any(map(head.__contains__, _UNEVEN)):
+    if head is not None and not (_SUSPECT(head) and _UNEVEN(head)):
         return check_arguments(parse_plain(head))
     reader = _open(data, table)
     args, kwargs = check_arguments(reader.run())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import inspect
 import sys
@@ -14,12 +15,15 @@ import pandas as pd
 import pytest
 
 from ksrpc import wire
+from ksrpc.config import Config
 from ksrpc.errors import DecodeError
 from ksrpc.expose import Resolver
-from ksrpc.gateway.describe import parse_descriptor
+from ksrpc.gateway.call import Arguments, Call
+from ksrpc.gateway.describe import Registry, parse_descriptor
 from ksrpc.gateway.key import KeyMaker, make_key
+from ksrpc.gateway.run import Executors
 from ksrpc.limits import MEMO_ENTRIES
-from ksrpc.model import Descriptor, Kind, Parameter, Rules
+from ksrpc.model import Descriptor, Kind, Parameter, Rules, User
 from ksrpc.wire.canonical import encode_value
 
 
@@ -63,14 +67,15 @@ def test_a_key_is_32_bytes_and_stays_the_same() -> None:
 def test_the_same_call_in_other_words_has_the_same_key() -> None:
     made = key(DAILY, "1", None, fq="pre", count=5)
     assert made is not None
-    for args, kwargs in [
+    ways: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
         (("1",), {}),
         ((), {"code": "1"}),
         (("1",), {"start": None}),
         (("1", None), {"count": np.int64(5)}),
         ((), {"fq": "pre", "code": np.str_("1"), "start": None}),
         ((), {"start": None, "code": "1", "fq": "pre"}),
-    ]:
+    ]
+    for args, kwargs in ways:
         assert key(DAILY, *args, **kwargs) == made
 
 
@@ -194,7 +199,7 @@ def test_large_arguments_never_share() -> None:
     array, frame = random.random(5000), pd.DataFrame(random.random((1000, 4)), columns=list("abcd"))
     changed, other = array.copy(), frame.copy()
     changed[2500] += 1
-    other.iloc[500, 2] += 1
+    other["c"] = other["c"].where(other.index != 500, 7.0)
     assert len({key(LOOSE, value) for value in (array, changed, frame, other)}) == 4
     assert key(LOOSE, array) == key(LOOSE, array.copy())
     assert key(LOOSE, frame) == key(LOOSE, frame.copy())
@@ -206,7 +211,7 @@ def test_descriptors_that_are_gone_do_not_lend_their_id() -> None:
     assert len(made) == MEMO_ENTRIES + 50
 
 
-MODULE = '''
+MODULE = """
 import functools
 
 def plain(code, fields=("a", "b"), adjust=None, table={"x": [1, 2]}, token="s3cret", kind=str): pass
@@ -225,7 +230,7 @@ class Client:
     def get(self, code): pass
 
 client = Client()
-'''
+"""
 
 
 @pytest.fixture
@@ -279,3 +284,27 @@ def test_names_that_say_the_same_of_two_objects() -> None:
     bound = [entry for entry in made if entry is not None]
     assert len(bound) > 20
     assert len(set(bound)) == len(bound)
+
+
+def test_what_is_shown_of_a_descriptor_holds_no_default_keys(tmp_path: Path) -> None:
+    (tmp_path / "stall.py").write_text("def f(code, fields=('a', 'b', 'c', 'd', 'e')): pass\n")
+    config = Config.model_validate(
+        {"module": {"stall": {"path": str(tmp_path / "stall.py")}}, "access": {"allow": ["stall"]}}
+    )
+
+    async def work() -> tuple[Descriptor, Descriptor | None, Descriptor | None]:
+        executors = Executors(config)
+        registry = Registry(executors, timeout_s=60)
+        deadline = asyncio.get_running_loop().time() + 60
+        call = Call(User("li", config.all_rules), "stall.f", Arguments(), deadline)
+        try:
+            assert registry.recall_keyed(call) is None
+            return await registry.describe(call), registry.recall(call), registry.recall_keyed(call)
+        finally:
+            await executors.stop()
+
+    shown, recalled, keyed = asyncio.run(asyncio.wait_for(work(), 60))
+    assert shown is recalled
+    assert keyed is not None
+    assert not any(entry.default_key for entry in shown.signature or ())
+    assert key(keyed, "1") == key(keyed, "1", ("a", "b", "c", "d", "e")) != key(shown, "1")

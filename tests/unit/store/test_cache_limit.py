@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from ksrpc.store import CacheStore, Stored
+from ksrpc.errors import LocalError
+from ksrpc.store import CacheStore, Entry, Stored
+from ksrpc.store.entry import reason_of
 from ksrpc.store.hot import Hot
 from tests.helpers.cache import LARGE, SMALL, Cache, content
 
@@ -128,6 +133,20 @@ def test_a_disk_that_is_nearly_full_is_left_alone(tmp_path: Path, size: int) -> 
     cache.store.close()
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, ""), Stored.FULL),
+        (OSError(errno.EDQUOT, ""), Stored.FULL),
+        (OSError(errno.EROFS, ""), Stored.FAILED),
+        (OSError(errno.EIO, ""), Stored.FAILED),
+        (sqlite3.OperationalError("database is locked"), Stored.FAILED),
+    ],
+)
+def test_reasons(error: Exception, reason: Stored) -> None:
+    assert reason_of(error) is reason
+
+
 def test_memory_has_bounds(tmp_path: Path) -> None:
     """More entries and files than are kept in memory: all are found, and few descriptors are open."""
     cache = make(tmp_path, 1 << 30)
@@ -153,3 +172,29 @@ def test_uses_are_noted_up_to_a_bound() -> None:
     assert hot.take_touch(b"69999") is None
     assert len(hot.take_touches(100_000)) == 65_535
     assert hot.take_touches(1) == []
+
+
+def test_an_entry_read_before_a_removal_is_not_kept_after_it() -> None:
+    hot, entry = Hot(), Entry(b"a", (b"x",), 1, 0.0, 1.0, {})
+    before = hot.removals
+    hot.drop([b"a"])
+    hot.add(entry, before)
+    assert hot.get(b"a") is None
+    hot.add(entry, hot.removals)
+    assert hot.get(b"a") == (entry, True)
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+def test_an_index_that_is_locked_for_long_refuses_and_leaves_nothing(tmp_path: Path, size: int) -> None:
+    cache = make(tmp_path, 1 << 30)
+    cache.put("a", size)
+    files = cache.blobs()
+    with closing(sqlite3.connect(cache.folder / "index.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert cache.put("b", size) is Stored.FAILED
+        assert cache.has("a", size)
+        with pytest.raises(LocalError, match="locked"):
+            cache.store.purge()
+    assert cache.blobs() == files
+    assert cache.put("b", size) is Stored.STORED
+    cache.store.close()

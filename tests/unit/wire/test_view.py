@@ -232,3 +232,26 @@ def test_a_body_that_cannot_be_is_refused(body: bytes) -> None:
 def test_a_body_over_the_limit_is_refused() -> None:
     with pytest.raises(TooLargeError):
         read_json(b" " * (5 << 20))
+
+
+TIGHT = [
+    pd.DataFrame({"a": [1, 2], "b": ["x", "000001"]}),
+    pd.DataFrame({1: [1.5]}, index=pd.Index(["r"], name="who")),
+    pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("p", 1), ("q", 2)], names=["s", None])),
+    pd.DataFrame({"v": [1]}, index=pd.MultiIndex.from_tuples([("a", 1)], names=["i", "j"])),
+    pd.DataFrame({"v": []}, dtype="float64"),
+    pd.DataFrame(index=range(3)),
+]
+
+
+@pytest.mark.parametrize("frame", TIGHT, ids=range(len(TIGHT)))
+def test_a_tight_table_is_what_pandas_makes_and_takes(frame: pd.DataFrame) -> None:
+    told = json.loads(render(frame, media_type=JSON, options={"orient": "tight"}))
+    assert told == json.loads(json.dumps(frame.to_dict(orient="tight")))
+    again = pd.DataFrame.from_dict(told, orient="tight")
+    pd.testing.assert_frame_equal(again, frame, check_dtype=False, check_index_type=False, check_column_type=False)
+
+
+def test_a_tight_series_is_a_table_of_one_column() -> None:
+    told = json.loads(render(pd.Series([1, 2], name="n"), media_type=JSON, options={"orient": "tight"}))
+    assert (told["columns"], told["data"], told["column_names"]) == (["n"], [[1], [2]], [None])
