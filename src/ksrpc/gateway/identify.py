@@ -136,8 +136,11 @@ def _refuse_browsers(headers: Mapping[str, str]) -> None:
     """Keep web pages from calling in the name of whoever sits at this machine (H13)."""
     if headers.get("x-ksrpc") == "1":
         return
-    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") or "origin" in headers:
-        raise AddressError("calls from other sites' pages need a token")
+    site = headers.get("sec-fetch-site")
+    accept = headers.get("accept", "")
+    is_page = site is None and ("text/html" in accept or "image/" in accept)  # a browser too old to tell
+    if is_page or site not in (None, "none", "same-origin") or ("origin" in headers and site != "same-origin"):
+        raise AddressError("calls from web pages of other sites need a token")
 
 
 @lru_cache(maxsize=256)

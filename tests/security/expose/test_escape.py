@@ -37,7 +37,7 @@ pandas.testing.assert_frame_equal pandas.api.types
 pandas.DataFrame.plot pandas.DataFrame.style pandas.DataFrame.values
 pandas.DataFrame.iloc pandas.DataFrame.str pandas.Series.str.upper pandas.Series.dt pandas.DataFrame.to_pickle
 pandas.DataFrame.pipe pandas.DataFrame.head.func_globals pandas.util.version pandas.options pandas.describe_option
-arch.data.sp500.load arch.data.sp500.os.path arch.utility.test arch.test arch.compat.numba arch.univariate.base.np
+arch.data.sp500.os.path arch.utility.test arch.test arch.compat.numba arch.univariate.base.np
 arch.univariate.base.os arch.bootstrap.base.sys arch.unitroot.unitroot.pd arch.tests arch.setup arch.os
 math.pow.gi_frame math.sys os.path.os.system os.path.genericpath.os os.path.sys.exit os.path.genericpath.commonprefix
 os.path.posix json.codecs.open json.decoder.scanner json.JSONEncoder json.tool.main json.detect_encoding

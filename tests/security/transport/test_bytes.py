@@ -343,7 +343,7 @@ def test_a_body_that_breaks_off_costs_its_call_only(fortress: Fortress) -> None:
     assert outcome_by_http(fortress.gateway, "demo.echo", whole) == "result"
 
 
-@pytest.mark.parametrize("target", ["/ws/json", "/ws/nosuch", "/", "/ws/bytes/x", "/v1/call/demo.echo"])
+@pytest.mark.parametrize("target", ["/ws/json/x", "/ws/nosuch", "/", "/ws/bytes/x", "/v1/call/demo.echo"])
 def test_sockets_elsewhere_are_404(fortress: Fortress, target: str) -> None:
     with pytest.raises(InvalidStatus) as refused, connect(f"{fortress.gateway.ws_url}{target}"):
         pass

@@ -115,7 +115,7 @@ def _uncommented() -> str:
 
 def test_the_template_has_every_key_and_no_other() -> None:
     tree = tomllib.loads(_uncommented())
-    named = {f"{table}.{key}" for table in ("server", "call", "access") for key in tree[table]}
+    named = {f"{table}.{key}" for table in ("server", "call", "cache", "access") for key in tree[table]}
     named |= {f"{table}.{key}" for table in ("user", "module") for entry in tree[table].values() for key in entry}
     assert named == _keys(Config)
 

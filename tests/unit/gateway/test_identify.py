@@ -157,6 +157,10 @@ def test_host_names(tokens: TokenStore, host: str, admitted: bool) -> None:
         ({"sec-fetch-site": "same-origin"}, True),
         ({"sec-fetch-site": "same-site"}, False),
         ({"sec-fetch-site": "cross-site"}, False),
+        ({"accept": "text/html,application/xhtml+xml"}, False),  # a browser that is too old to say where it comes from
+        ({"accept": "image/avif,image/webp,*/*"}, False),
+        ({"accept": "*/*"}, True),
+        ({"accept": "text/html", "sec-fetch-site": "none"}, True),
         ({"origin": "http://evil.com"}, False),
         ({"origin": "null"}, False),
         ({"origin": "http://evil.com", "x-ksrpc": "1"}, True),  # no page sends that without being asked first
