@@ -77,7 +77,7 @@ class Rules:
 
     def is_unsafe(self, path: str) -> bool:
         """Tell whether the path's root is one without gates for whoever these rules are for."""
-        return path.partition(".")[0] in self.unsafe or "*" in self.unsafe
+        return bool(self.unsafe) and (path.partition(".")[0] in self.unsafe or "*" in self.unsafe)
 
 
 @dataclass(frozen=True, slots=True)

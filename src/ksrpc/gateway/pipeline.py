@@ -67,11 +67,12 @@ class Gateway:
         self._check_enabled()
         self._allowance.check(call.user, call.path)  # 2. allow
         call.descriptor = self._registry.recall(call) or await self._registry.describe(call)  # 3. describe
-        if call.cache_expire is not None:
-            await call.arguments.prefetch()
+        if call.cache_expire is None:
+            return await self.executors.run(call)  # 8. run
+        await call.arguments.prefetch()
         key = self.cache.key_of(call, self._registry.recall_keyed(call))  # 4. key
         if key is None:
-            return await self.executors.run(call)  # 8. run
+            return await self.executors.run(call)
         kept = await self.cache.read(key, call)  # 5. cache
         return kept or await self._fly(key, call)
 

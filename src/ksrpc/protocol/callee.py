@@ -16,6 +16,7 @@ from ksrpc.protocol.session import Session, Track
 from ksrpc.protocol.state import NEXT
 
 T = FrameType
+_RESULT = int(T.RESULT)
 
 
 class Callee(Session):
@@ -70,7 +71,7 @@ class Callee(Session):
     def pull(self) -> tuple[bytes, Buffer] | None:
         """Return the next frame; a call whose last slice goes out with it is done."""
         frame = self.outbox.pull()
-        if frame is not None and frame[0][0] == T.RESULT and frame[0][1] & FIN:
+        if frame is not None and frame[0][0] == _RESULT and frame[0][1] & FIN:
             call = int.from_bytes(frame[0][4:8], "little")
             if call in self.tracks:
                 self._forget(call)

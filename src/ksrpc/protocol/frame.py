@@ -61,6 +61,11 @@ _encode = msgspec.msgpack.Encoder().encode
 _NO_META: Meta = {}
 #: Bodies up to this are copied out: small values have a faster way through the codec as bytes.
 _COPIED_BYTES = 4096
+#: Metas that were parsed lately, bounded in number and size.
+_seen: dict[bytes, Meta] = {}
+_SEEN_ENTRIES = 512
+_SEEN_BYTES = 128
+_new_frame = tuple.__new__
 
 
 class Frame(NamedTuple):
@@ -108,10 +113,9 @@ def parse_frame(data: Buffer, *, limits: SessionLimits = SESSION) -> Frame:
         raise ProtocolError("frame ends inside its meta")
     if size - start > limits.frame_bytes:
         raise ProtocolError(f"frame body of {size - start} bytes is over {limits.frame_bytes}")
-    view = memoryview(data)
-    meta = _parse_meta(view[HEADER_BYTES:start], limits) if meta_len else _NO_META
-    body = view[start:]
-    return Frame(kind, flags, call, offset, meta, bytes(body) if size - start <= _COPIED_BYTES else body)
+    meta = _read_meta(bytes(data[HEADER_BYTES:start]), limits) if meta_len else _NO_META
+    body = bytes(data[start:]) if size - start <= _COPIED_BYTES else memoryview(data)[start:]
+    return _new_frame(Frame, (kind, flags, call, offset, meta, body))
 
 
 def is_known(kind: int) -> bool:
@@ -119,7 +123,19 @@ def is_known(kind: int) -> bool:
     return kind in _KNOWN
 
 
-def _parse_meta(data: memoryview, limits: SessionLimits) -> Meta:
+def _read_meta(data: bytes, limits: SessionLimits) -> Meta:
+    """Return the meta of these bytes; small ones come again with every call and are parsed once. Nobody changes it."""
+    meta = _seen.get(data)
+    if meta is None:
+        meta = _parse_meta(data, limits)
+        if len(data) <= _SEEN_BYTES and limits is SESSION:
+            if len(_seen) >= _SEEN_ENTRIES:
+                _seen.clear()
+            _seen[data] = meta
+    return meta
+
+
+def _parse_meta(data: bytes, limits: SessionLimits) -> Meta:
     try:
         meta = msgpack.unpackb(data, raw=False, strict_map_key=True, max_ext_len=0)
     except Exception as exc:

@@ -25,9 +25,10 @@ from ksrpc.protocol.credit import Window
 from ksrpc.protocol.event import Event, GoAwayCame, Greeted
 from ksrpc.protocol.frame import Buffer, Flag, Frame, FrameType, Meta, is_known, pack_head, parse_frame
 from ksrpc.protocol.outbox import Outbox
-from ksrpc.protocol.state import State, advance
+from ksrpc.protocol.state import NEXT, State, advance
 
 VERSION = 1
+_DONE = State.DONE
 T = FrameType
 #: A peer that lets so many control frames wait may not ask for more of them.
 _CONTROL_FRAMES = 16_384
@@ -131,15 +132,17 @@ class Session:
     def _step(self, call: int, frame_type: int, fin: int) -> Track:
         """Advance a call by a frame that we send or receive; forget it when it is done."""
         track = self.tracks[call]
-        track.state = advance(track.state, frame_type, fin)
-        if track.state is State.DONE:
+        state = NEXT.get((track.state, frame_type, fin))  # `advance`, spelled out: each call comes by several times
+        track.state = state if state is not None else advance(track.state, frame_type, fin)
+        if state is _DONE:
             self._forget(call)
         return track
 
     def _forget(self, call: int) -> None:
         """Drop an ended call; the connection's credit for what nobody will take any more goes back."""
         track = self.tracks.pop(call)
-        self.outbox.drop(call)
+        if self.outbox.streams:
+            self.outbox.drop(call)
         if track.window is not None:
             self._grant(0, self._window.consume(track.window.received - track.window.consumed))
 

@@ -213,7 +213,8 @@ class SessionShell(Shell):
             return
         self._is_writing = True
         try:
-            while (frame := self._session.pull()) is not None:
+            outbox = self._session.outbox
+            while not outbox.is_empty and (frame := self._session.pull()) is not None:
                 head, body = frame
                 data = b"".join(frame) if body else head
                 await self._send({"type": "websocket.send", "bytes": data})

@@ -97,7 +97,8 @@ class WorkerLink(asyncio.Protocol):
 
     def flush(self) -> None:
         """Write what the session has, as far as the carrier takes it."""
-        while self._transport is not None and self._may_write:
+        outbox = self.session.outbox
+        while self._transport is not None and self._may_write and not outbox.is_empty:
             frame = self.session.pull()
             if frame is None:
                 break

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from ksrpc.protocol import Buffer, Callee, Framer, pack_length
 from ksrpc.protocol.event import Event
 
-_READ_BYTES = 1 << 20
+_READ_BYTES = 1 << 16
 _JOIN_BYTES = 1 << 16
 
 
@@ -41,8 +41,9 @@ class BlockingPair:
         Raises:
             EOFError: The gateway is gone.
         """
+        outbox = self.session.outbox
         while True:
-            while (frame := self.session.pull()) is not None:
+            while not outbox.is_empty and (frame := self.session.pull()) is not None:
                 self._send(*frame)
             if not self.session.outbox.streams:
                 return

@@ -306,7 +306,8 @@ class WebSocketShell:
 
     def _flush(self) -> None:
         """Send what waits, unless another thread is at it: that one sends ours too."""
-        while not self.is_lost and self._has_output() and self._send_lock.acquire(blocking=False):
+        outbox = self._session.outbox
+        while not self.is_lost and not outbox.is_empty and self._send_lock.acquire(blocking=False):
             try:
                 more = True
                 while more:
@@ -319,12 +320,9 @@ class WebSocketShell:
                 raise
             finally:
                 self._send_lock.release()
-
-    def _has_output(self) -> bool:
-        if self._session.outbox.is_empty:
-            return False
-        with self._lock:
-            return bool(self._session.outbox)
+            with self._lock:
+                if not outbox:  # nothing, or nothing that credit allows
+                    return
 
     def _pull(self) -> tuple[bytes, bool]:
         """Return the bytes of the next frames, at most one with a body, and whether there is more."""
