@@ -28,9 +28,9 @@ class RemotePath:
     _path: str
 
     def __init__(self, connection: Connection, path: str, options: Options) -> None:
-        object.__setattr__(self, "_connection", connection)
-        object.__setattr__(self, "_path", path)
-        object.__setattr__(self, "_options", options)
+        _set_connection(self, connection)
+        _set_path(self, path)
+        _set_options(self, options)
 
     def __getattr__(self, name: str) -> RemotePath:
         return _child(self, name)
@@ -58,6 +58,12 @@ class RemotePath:
 
     def __repr__(self) -> str:
         return f"<remote {self._path} at {self._connection.url}>"
+
+
+#: The slots' own setters: the way past `__setattr__`, and a fast one.
+_set_connection = RemotePath.__dict__["_connection"].__set__
+_set_path = RemotePath.__dict__["_path"].__set__
+_set_options = RemotePath.__dict__["_options"].__set__
 
 
 class RpcClient(RemotePath):
@@ -125,10 +131,6 @@ class RpcClient(RemotePath):
         object.__setattr__(self, name, value)
 
 
-def _set_options(client: RpcClient, options: Options) -> None:
-    object.__setattr__(client, "_options", options)
-
-
 def _check_sync(async_local: object) -> None:
     if async_local:
         raise ConfigError(
@@ -139,6 +141,4 @@ def _check_sync(async_local: object) -> None:
 def _child(parent: RemotePath, name: str) -> RemotePath:
     if name.startswith("_"):
         raise AttributeError(f"{name!r}: names that begin with an underscore are not remote")
-    connection = object.__getattribute__(parent, "_connection")
-    path = object.__getattribute__(parent, "_path")
-    return RemotePath(connection, f"{path}.{name}", object.__getattribute__(parent, "_options"))
+    return RemotePath(parent._connection, f"{parent._path}.{name}", parent._options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from pathlib import Path
 
 from ksrpc import wire
@@ -55,8 +56,8 @@ class Executors:
             return self._host().describe(call.path).join()
         return await self._pool(root, is_unsafe=call.user.rules.is_unsafe(root)).describe(call)
 
-    async def run(self, call: Call) -> Answer:
-        """Run a call.
+    def run(self, call: Call) -> Awaitable[Answer]:
+        """Run a call; await what comes back.
 
         Raises:
             RaisedError: The library raised.
@@ -64,8 +65,11 @@ class Executors:
         """
         root = call.path.partition(".")[0]
         if self._is_inline(root):
-            return await self._run_inline(call)
-        pieces = await self._pool(root, is_unsafe=call.user.rules.is_unsafe(root)).run(call)
+            return self._run_inline(call)
+        return self._run_pooled(self._pool(root, is_unsafe=call.user.rules.is_unsafe(root)), call)
+
+    async def _run_pooled(self, pool: Pool, call: Call) -> Answer:
+        pieces = await pool.run(call)
         return Answer(pieces, sum(map(len, pieces)))
 
     async def render(self, answer: Answer, media_type: str, options: dict[str, str], deadline: float) -> View:

@@ -45,15 +45,16 @@ class Shell(ABC):
         keeper = self._loop.create_task(self._keep(asyncio.current_task()))
         try:
             while (message := await receive())["type"] == "websocket.receive":
-                await self._take(message)
+                if (rest := self._take(message)) is not None:
+                    await rest
         finally:
             keeper.cancel()
             for task in list(self._tasks.values()):
                 task.cancel()
 
     @abstractmethod
-    async def _take(self, message: Message) -> None:
-        """Act on one message.
+    def _take(self, message: Message) -> Awaitable[None] | None:
+        """Act on one message; return what is to be awaited before the next one is taken, if anything.
 
         Raises:
             KsrpcError: The connection is over; the text is told as the reason.

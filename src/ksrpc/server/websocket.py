@@ -63,12 +63,11 @@ class SessionShell(Shell):
         self._inflows: dict[int, _Inflow] = {}
         self._is_writing = False
 
-    async def _take(self, message: Message) -> None:
+    def _take(self, message: Message) -> Awaitable[None] | None:
         event = self._session.receive(self._read(message), time.monotonic())
         if event is not None:
             self._act(event)
-        if not self._session.outbox.is_empty:
-            await self._flush()
+        return None if self._session.outbox.is_empty else self._flush()
 
     def _read(self, message: Message) -> bytes:
         """Return a message's bytes; say to those who speak something else what is wrong."""
