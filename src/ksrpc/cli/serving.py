@@ -19,6 +19,7 @@ from ksrpc.gateway import Gateway
 from ksrpc.server import make_app
 from ksrpc.server.head import BoundedHttpProtocol
 from ksrpc.store import TokenStore
+from ksrpc.transport.steady import SteadyProtocol
 
 _READY = "ksrpc ready: "
 _BACKLOG = 1024
@@ -57,7 +58,7 @@ def serve_forever(settings: Config, *, shows_output: bool = False) -> None:
         access_log=False,
         lifespan="on",
         http=BoundedHttpProtocol,
-        ws="websockets-sansio",
+        ws=SteadyProtocol,
         ws_ping_interval=None,
         ws_per_message_deflate=False,
         ws_max_size=(1 << 20) + (1 << 17),

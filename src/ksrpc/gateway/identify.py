@@ -137,8 +137,7 @@ def _refuse_browsers(headers: Mapping[str, str]) -> None:
     if headers.get("x-ksrpc") == "1":
         return
     site = headers.get("sec-fetch-site")
-    accept = headers.get("accept", "")
-    is_page = site is None and ("text/html" in accept or "image/" in accept)  # a browser too old to tell
+    is_page = site is None and headers.get("user-agent", "").startswith("Mozilla/")  # a browser too old to tell
     if is_page or site not in (None, "none", "same-origin") or ("origin" in headers and site != "same-origin"):
         raise AddressError("calls from web pages of other sites need a token")
 

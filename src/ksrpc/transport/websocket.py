@@ -320,9 +320,16 @@ class WebSocketShell:
                 raise
             finally:
                 self._send_lock.release()
-            with self._lock:
-                if not outbox:  # nothing, or nothing that credit allows
-                    return
+            if not self._has_sendable():
+                return
+
+    def _has_sendable(self) -> bool:
+        """Tell whether something waits that credit allows to be sent."""
+        outbox = self._session.outbox
+        if outbox.is_empty:
+            return False
+        with self._lock:
+            return bool(outbox)
 
     def _pull(self) -> tuple[bytes, bool]:
         """Return the bytes of the next frames, at most one with a body, and whether there is more."""
@@ -333,7 +340,8 @@ class WebSocketShell:
                 self._protocol.send_binary(b"".join(frame))
                 if frame[1]:
                     break
-            return b"".join(self._protocol.data_to_send()), bool(self._session.outbox)
+            outbox = self._session.outbox
+            return b"".join(self._protocol.data_to_send()), not outbox.is_empty and bool(outbox)
 
     def _tick(self) -> None:
         try:

@@ -145,6 +145,8 @@ def decode(buffers: list[Any], table: Table) -> Any:
 
 def distinct(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
     """Make a dict of what a map holds; refuse a key that comes twice or is not str."""
+    if not pairs:
+        return {}
     made = dict(pairs)
     if len(made) != len(pairs):
         raise DecodeError("a map with the same key twice")

@@ -38,6 +38,8 @@ PLAIN_CHUNK_BYTES: Final = 1 << 30
 PACKED_CHUNK_BYTES: Final = 1 << 20
 
 Piece = bytes | memoryview
+_prefixes: dict[int, bytes] = {}
+_PREFIX_SIZES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,20 @@ class Buffer:
     item_bytes: int = 1
 
 
+def single_prefix(size: int) -> bytes:
+    """Return what stands before a head of `size` bytes without buffers; made once for each of the small sizes."""
+    prefix = _prefixes.get(size)
+    if prefix is None:
+        prefix = SINGLE.pack(SINGLE_PRELUDE, size, 0, size, size, 0)
+        if size <= _PREFIX_SIZES:
+            _prefixes[size] = prefix
+    return prefix
+
+
 def pack_single(head: bytes) -> Message:
     """Wrap a head without buffers: one piece, one copy."""
     size = len(head)
-    return Message((SINGLE.pack(SINGLE_PRELUDE, size, 0, size, size, 0) + head,), 40 + size)
+    return Message((single_prefix(size) + head,), SINGLE.size + size)
 
 
 def pack_buffers(buffers: Sequence[Buffer], *, codec: str = "none") -> Message:

@@ -16,7 +16,7 @@ from ksrpc.wire.assembly import Assembly, check_pad
 from ksrpc.wire.codec import encode_plain
 from ksrpc.wire.decoder import decode, decode_plain
 from ksrpc.wire.encoder import ATOMS, Encoder
-from ksrpc.wire.message import CHUNK, PRELUDE, SINGLE, SINGLE_PRELUDE, Message, pack_buffers, pack_single
+from ksrpc.wire.message import CHUNK, PRELUDE, SINGLE, Message, pack_buffers, pack_single, single_prefix
 from ksrpc.wire.negotiation import FEATURES
 from ksrpc.wire.registry import Refusal
 from ksrpc.wire.table import REQUEST_ANY_TABLE, REQUEST_TABLE, RESULT_TABLE, Table
@@ -74,10 +74,9 @@ def parse(data: bytes | bytearray | memoryview, *, table: Table = RESULT_TABLE) 
 
 def take_single(data: bytes) -> bytes | None:
     """Return the head of a short message that has no buffers; None if it has to take the long way."""
-    if len(data) <= _SHORT_BYTES and data[:16] == SINGLE_PRELUDE:
-        _, size, fields, raw, stored, crc = SINGLE.unpack_from(data.ljust(_PREFIX_BYTES))
-        if size == raw == stored == len(data) - _PREFIX_BYTES and not (fields or crc) and size:
-            return data[_PREFIX_BYTES:]
+    size = len(data) - _PREFIX_BYTES
+    if 0 < size <= _SHORT_BYTES and data.startswith(single_prefix(size)):
+        return data[_PREFIX_BYTES:]
     return None
 
 
@@ -165,6 +164,6 @@ def check_arguments(value: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if type(value) is not list or len(value) != 2:
         raise DecodeError("arguments are a list of two: positional and named ones")
     args, kwargs = value
-    if type(args) is not list or type(kwargs) is not dict or not {str}.issuperset(map(type, kwargs)):
+    if type(args) is not list or type(kwargs) is not dict or (kwargs and not {str}.issuperset(map(type, kwargs))):
         raise DecodeError("arguments are a list of two: positional and named ones")
     return tuple(args), kwargs

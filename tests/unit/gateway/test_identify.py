@@ -157,10 +157,10 @@ def test_host_names(tokens: TokenStore, host: str, admitted: bool) -> None:
         ({"sec-fetch-site": "same-origin"}, True),
         ({"sec-fetch-site": "same-site"}, False),
         ({"sec-fetch-site": "cross-site"}, False),
-        ({"accept": "text/html,application/xhtml+xml"}, False),  # a browser that is too old to say where it comes from
-        ({"accept": "image/avif,image/webp,*/*"}, False),
-        ({"accept": "*/*"}, True),
-        ({"accept": "text/html", "sec-fetch-site": "none"}, True),
+        ({"user-agent": "Mozilla/5.0 (Macintosh)"}, False),  # a browser that is too old to say where it comes from
+        ({"user-agent": "Mozilla/5.0 (X11)", "sec-fetch-site": "none"}, True),
+        ({"user-agent": "curl/8.0"}, True),
+        ({"user-agent": "Java/17", "accept": "text/html, image/gif, image/jpeg, */*; q=.2"}, True),
         ({"origin": "http://evil.com"}, False),
         ({"origin": "null"}, False),
         ({"origin": "http://evil.com", "x-ksrpc": "1"}, True),  # no page sends that without being asked first
