@@ -177,6 +177,7 @@ def test_what_is_no_data_is_refused(value: Any) -> None:
 def test_every_value_of_pandas_has_its_views(value: Any) -> None:
     for media_type in available(value):
         body = render(value, media_type=media_type)
+        assert isinstance(body, bytes)
         if media_type == JSON:
             json.loads(body, parse_constant=pytest.fail)
 

@@ -91,7 +91,7 @@ def test_what_arrives_can_be_changed(name: str) -> None:
         got = parse(data)
         got.iloc[0, 0] = got.iloc[1, 0]
         got["new"] = 1
-        got.sort_values("new").reset_index()
+        assert got.sort_values("new").reset_index()["new"].eq(1).all()
 
 
 def test_a_frame_of_one_type_goes_out_as_it_lies() -> None:
