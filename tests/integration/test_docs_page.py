@@ -322,6 +322,7 @@ def test_a_call_can_be_stopped(browser: Browser, shop: GatewayProcess) -> None:
     browser.wait("return !document.getElementById('stop').disabled")
     browser.click("#stop")
     browser.wait("return document.getElementById('outcome').textContent === 'Stopped'")
+    assert browser.run("return document.getElementById('stop').disabled") is True
     browser.complaints()
 
 
