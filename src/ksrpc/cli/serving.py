@@ -5,6 +5,7 @@ Source: docs/explanation/architecture.md.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import os
@@ -13,6 +14,7 @@ import sys
 
 import uvicorn
 
+from ksrpc.cli.following import Follower
 from ksrpc.config import Config
 from ksrpc.errors import ConfigError
 from ksrpc.gateway import Gateway
@@ -28,9 +30,11 @@ _BACKLOG = 1024
 class _Server(uvicorn.Server):
     """Say on which address it listens once it does; with port 0 nobody else knows."""
 
-    def __init__(self, config: uvicorn.Config, settings: Config) -> None:
+    def __init__(self, config: uvicorn.Config, gateway: Gateway, follower: Follower | None) -> None:
         super().__init__(config)
-        self._settings = settings
+        self._gateway = gateway
+        self._follower = follower
+        self._following: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         await super().startup(sockets)  # type: ignore[arg-type]
@@ -39,21 +43,28 @@ class _Server(uvicorn.Server):
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         print(f"{_READY}http://{shown}:{port}", flush=True)
-        for line in _notices(self._settings):
+        for line in _notices(self._gateway.config):
             print(f"  {line}", flush=True)
+        if self._follower is not None:
+            self._following = asyncio.get_running_loop().create_task(self._follower.follow(self._gateway))
+
+    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        if self._following is not None:
+            self._following.cancel()
+        await super().shutdown(sockets)  # type: ignore[arg-type]
 
 
-def serve_forever(settings: Config, *, shows_output: bool = False) -> None:
-    """Serve until SIGINT or SIGTERM.
+def serve_forever(settings: Config, *, follower: Follower | None = None, shows_output: bool = False) -> None:
+    """Serve until SIGINT or SIGTERM; with a follower, by what its file says at any time.
 
     Raises:
         ConfigError: The address cannot be listened on.
     """
     tokens = TokenStore(settings.server.data_dir / "store.sqlite3")
-    app = make_app(Gateway(settings, tokens, shows_output=shows_output))
+    gateway = Gateway(settings, tokens, shows_output=shows_output)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
-        app,
+        make_app(gateway),
         log_config=None,
         access_log=False,
         lifespan="on",
@@ -68,7 +79,7 @@ def serve_forever(settings: Config, *, shows_output: bool = False) -> None:
         timeout_graceful_shutdown=5,
         backlog=_BACKLOG,
     )
-    server = _Server(config, settings)
+    server = _Server(config, gateway, follower)
     try:
         server.run(sockets=_listen(settings.server.host, settings.server.port))
     except KeyboardInterrupt:

@@ -6,8 +6,10 @@ Source: docs/reference/config.md.
 from __future__ import annotations
 
 import ipaddress
+import zoneinfo
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -23,6 +25,27 @@ def _check_network(text: str) -> str:
 Network = Annotated[str, AfterValidator(_check_network)]
 
 
+def _check_zone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        raise ValueError(f"there is no time zone {name!r}") from exc
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_check_zone)]
+
+
+def _check_url(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+        raise ValueError("this is no address such as https://gateway.example:8000")
+    return text.rstrip("/")
+
+
+PublicUrl = Annotated[str, AfterValidator(_check_url)]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,7 +55,10 @@ class ServerSection(_Section):
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
+    public_url: PublicUrl = ""
     data_dir: Path = Path("data")
+    modules_dir: Path = Path("server")
+    time_zone: TimeZone = "Asia/Shanghai"
     hosts: tuple[str, ...] = ()
 
 
@@ -69,12 +95,50 @@ class AccessSection(_Section):
     services: tuple[str, ...] = ()
 
 
+Rows = Annotated[int, Field(ge=0)]
+
+
+class UserQuota(_Section):
+    """How much one user may fetch, instead of `quota.default`."""
+
+    rows_per_day: Rows | None = None
+
+
 class UserSection(_Section):
     """What one user may call; it narrows the global rule."""
 
     allow: tuple[str, ...] | None = None
     block: tuple[str, ...] = ()
     unsafe: tuple[str, ...] = ()
+    quota: UserQuota = UserQuota()
+
+
+class QuotaSection(_Section):
+    """How much of a module or function each user may fetch."""
+
+    rows_per_day: Rows | None = None
+
+
+class DefaultQuota(_Section):
+    """How much each user may fetch: of all together, of each module, of each function."""
+
+    rows_per_day: Rows | None = None
+    module_rows_per_day: Rows | None = None
+    function_rows_per_day: Rows | None = None
+
+
+class QuotaTable(_Section):
+    """Limits by module or function; `default` holds for what has none of its own."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, QuotaSection]
+
+    default: DefaultQuota = DefaultQuota()
+
+    @property
+    def named(self) -> dict[str, QuotaSection]:
+        """Return the limits of single modules and functions by their path."""
+        return self.__pydantic_extra__
 
 
 class ModuleSection(_Section):
@@ -84,6 +148,7 @@ class ModuleSection(_Section):
     processes: int | None = Field(None, ge=1, le=64)
     memory_mb: int | None = Field(None, ge=64)
     path: Path | None = None
+    shadow: bool = False
     arguments: Literal["data", "any"] = "data"
 
 
@@ -96,6 +161,7 @@ class Config(_Section):
     access: AccessSection = AccessSection()
     user: dict[str, UserSection] = {}
     module: dict[str, ModuleSection] = {}
+    quota: QuotaTable = QuotaTable()
 
     @model_validator(mode="after")
     def _check_whole(self) -> Config:

@@ -6,7 +6,10 @@ TEMPLATE = """\
 [server]
 host = "127.0.0.1"            # "0.0.0.0" serves the network; refused while access.anonymous is true
 port = 8000                   # 0 = any free port, told in the ready line
-data_dir = "data"             # tokens; made with mode 0700
+public_url = ""               # the address that clients use, where it is another: "https://gateway.example"
+data_dir = "data"             # tokens, kept answers, counters; made with mode 0700
+modules_dir = "server"        # your own modules: each NAME.py in it can be served as NAME
+time_zone = "Asia/Shanghai"   # in which a day begins and ends, and times are told
 hosts = []                    # names under which browsers may reach this server, besides its addresses
 
 [call]
@@ -37,11 +40,21 @@ services = []                 # roots to treat as services although they are too
 # allow = ["tushare", "akshare"]
 # block = []
 # unsafe = []
+# quota = { rows_per_day = 2000000 }   # instead of quota.default
+
+[quota.default]               # rows that each user may fetch; an answer from the cache costs nothing
+# rows_per_day = 5000000      # of all modules together; no limit unless it is set
+# module_rows_per_day = 100000000
+# function_rows_per_day = 10000000
+
+# [quota."demo.test"]         # of one module or function
+# rows_per_day = 500
 
 # [module.math]
 # executor = "inline"         # "process" (default) | "inline": in the gateway itself, for cheap and trusted functions
 # processes = 1               # instead of call.processes; 1 for libraries that log in
 # memory_mb = 1024            # instead of call.memory_mb
 # path = "my_module.py"       # a module file of your own, served under this name
+# shadow = false              # true = `path` may have the name of an installed package or of the standard library
 # arguments = "data"          # "data" | "any": which types its arguments may have
 """

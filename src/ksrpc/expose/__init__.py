@@ -7,11 +7,11 @@ the decoded arguments. The law they follow is docs/spec/policy.md.
 
 from __future__ import annotations
 
-from ksrpc.expose.origin import ModuleSource
+from ksrpc.expose.origin import ModuleSource, edition_of
 from ksrpc.expose.preset import Preset, load_presets
 from ksrpc.expose.resolver import Resolver
 from ksrpc.expose.rule import RULES
 from ksrpc.expose.surface import Surface
 from ksrpc.expose.target import Target
 
-__all__ = ["RULES", "ModuleSource", "Preset", "Resolver", "Surface", "Target", "load_presets"]
+__all__ = ["RULES", "ModuleSource", "Preset", "Resolver", "Surface", "Target", "edition_of", "load_presets"]

@@ -20,9 +20,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
-from ksrpc.errors import NotFoundError, RefusedError
+from ksrpc.errors import KsrpcError, NotFoundError, RefusedError
 
-__all__ = ["BUILTIN", "SOURCE_PACKAGE", "ImportDesk", "ModuleSource", "load_source"]
+__all__ = ["BUILTIN", "SOURCE_PACKAGE", "ImportDesk", "ModuleSource", "edition_of", "load_source"]
 
 #: Name under which the administrator's own files live in `sys.modules`.
 SOURCE_PACKAGE = "ksrpc_server"
@@ -30,6 +30,7 @@ _REMEMBER_S = 60.0
 _REMEMBER_ENTRIES = 1024
 _PATH_TEXT = re.compile(r"(?:[A-Za-z]:)?[/\\][^\s'\"(),;]+")
 _lock = threading.RLock()
+_loaded: dict[str, ModuleSource] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,12 @@ class ModuleSource:
         path: The file.
         arguments: "data" for the request table with gate C; "any" for the result table without it, for modules
             whose author takes every value.
+        edition: State of the file that is to be loaded (`edition_of`); empty for whatever is there.
     """
 
     path: Path
     arguments: Literal["data", "any"] = "data"
+    edition: str = ""
 
 
 #: Modules that come with ksrpc and are served like an administrator's file.
@@ -52,17 +55,29 @@ BUILTIN: dict[str, ModuleSource] = {
 }
 
 
+def edition_of(path: Path) -> str:
+    """Name the state of a file; empty if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{found.st_mtime_ns}-{found.st_size}"
+
+
 def load_source(name: str, source: ModuleSource) -> ModuleType:
-    """Load a file as `ksrpc_server.<name>`, once per process and file.
+    """Load a file as `ksrpc_server.<name>`, once per process, file and edition.
 
     Raises:
+        RefusedError: The file is not of the edition asked for: processes of one module never serve two.
         Exception: Whatever the file raises.
     """
     full = f"{SOURCE_PACKAGE}.{name}"
     with _lock:
         known = sys.modules.get(full)
-        if known is not None and getattr(known, "__file__", None) == str(source.path):
+        if known is not None and _loaded.get(full) == source:
             return known
+        if source.edition and edition_of(source.path) not in ("", source.edition):
+            raise RefusedError(f"the file of {name} was changed; `ksrpc config reload` takes the new one into service")
         spec = importlib.util.spec_from_file_location(full, source.path)
         if spec is None or spec.loader is None:
             raise ImportError("not a Python source file")
@@ -73,6 +88,7 @@ def load_source(name: str, source: ModuleSource) -> ModuleType:
         except BaseException:
             del sys.modules[full]
             raise
+        _loaded[full] = source
         return module
 
 
@@ -103,7 +119,7 @@ class ImportDesk:
             self._failed.pop(name, None)
         try:
             return self._import(name)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, KsrpcError):
             raise
         except BaseException as error:  # a library may raise SystemExit or a native panic while it is imported
             text = "" if self._is_absence(error, name) else _failure_text(name, error)

@@ -12,8 +12,10 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import TypedDict
 
 from ksrpc.config import Config
+from ksrpc.config.schema import CacheSection
 from ksrpc.gateway.call import Answer, Call
 from ksrpc.gateway.key import KeyMaker
 from ksrpc.model import Descriptor
@@ -29,31 +31,42 @@ class Cache:
     """Keep answers on disk, if the configuration says so."""
 
     def __init__(self, config: Config) -> None:
-        section = config.cache
         self.store: CacheStore | None = None
-        if section.enabled and config.call.enabled:
-            self.store = CacheStore(
-                Path(config.server.data_dir) / "cache",
-                max_bytes=section.max_mb << 20,
-                max_object_bytes=section.max_object_mb << 20,
-                min_free_bytes=section.min_free_mb << 20,
-            )
+        self._is_on = False
         self._keys = KeyMaker()
-        self._labels = {name: _edition(module.path) for name, module in config.module.items() if module.path}
         self._work: set[asyncio.Task[None]] = set()
         self._swept_at = 0.0
+        self.adjust(config)
 
-    def key_of(self, call: Call, descriptor: Descriptor | None) -> bytes | None:
+    def adjust(self, config: Config) -> None:
+        """Follow the configuration: on or off, and the limits.
+
+        Raises:
+            ConfigError: The folder cannot be used.
+        """
+        section = config.cache
+        is_on = section.enabled and config.call.enabled
+        if self.store is None and is_on:
+            self.store = CacheStore(Path(config.server.data_dir) / "cache", **_limits(section))
+        elif self.store is not None:
+            self.store.limit(**_limits(section))
+        self._is_on = is_on
+
+    def key_of(self, call: Call, descriptor: Descriptor | None, *, label: str) -> bytes | None:
         """Return the key of a call; None if its answer is neither looked for nor kept.
+
+        Args:
+            call: The call, its arguments as far as they have come.
+            descriptor: What its path leads to.
+            label: The edition of its module; answers of two are never shared.
 
         Raises:
             DecodeError: The arguments are damaged.
         """
-        if self.store is None or call.cache_expire is None or call.cache_expire < LEAST_S or descriptor is None:
+        if not self._is_on or call.cache_expire is None or call.cache_expire < LEAST_S or descriptor is None:
             return None
         if call.arguments.rest is not None or call.user.rules.is_unsafe(call.path):
             return None
-        label = self._labels.get(call.path.partition(".")[0], "")
         return self._keys.make_key(descriptor, call.arguments.whole, entitlement=label)
 
     async def read(self, key: bytes, call: Call) -> Answer | None:
@@ -105,12 +118,18 @@ class Cache:
             await asyncio.to_thread(put)
 
 
-def _edition(path: Path) -> str:
-    """Name the state of an administrator's module file: what an earlier one answered is not what this one does."""
-    try:
-        return f"file {path.stat().st_mtime_ns}"
-    except OSError:
-        return "file"
+class _Limits(TypedDict):
+    max_bytes: int
+    max_object_bytes: int
+    min_free_bytes: int
+
+
+def _limits(section: CacheSection) -> _Limits:
+    return {
+        "max_bytes": section.max_mb << 20,
+        "max_object_bytes": section.max_object_mb << 20,
+        "min_free_bytes": section.min_free_mb << 20,
+    }
 
 
 def _answer(entry: Entry, age_s: float) -> Answer:

@@ -22,14 +22,22 @@ _Key: TypeAlias = tuple[str, bool]
 
 
 class Registry:
-    """Remember the descriptors that workers gave. Refusals are not kept; callers who ask at the same time share one."""
+    """Remember the descriptors that workers gave. Refusals are not kept; callers who ask at the same time share one.
 
-    def __init__(self, executors: Executors, *, timeout_s: float) -> None:
+    Args:
+        former: The one of the configuration before; what workers said that are used further is still true.
+    """
+
+    def __init__(self, executors: Executors, *, timeout_s: float, former: Registry | None = None) -> None:
         self._executors = executors
         self._timeout_s = timeout_s
         self._known: dict[_Key, Descriptor] = {}
         self._keyed: dict[_Key, Descriptor] = {}
         self._asking: dict[_Key, asyncio.Task[Descriptor]] = {}
+        for key, descriptor in former._known.items() if former is not None else ():
+            if executors.has((key[0].partition(".")[0], key[1])):
+                self._known[key] = descriptor
+                self._keyed[key] = former._keyed[key]  # type: ignore[union-attr]
 
     def recall(self, call: Call) -> Descriptor | None:
         """Return the descriptor of the call's path if it is known."""

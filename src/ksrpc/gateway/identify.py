@@ -90,6 +90,16 @@ class Doorkeeper:
             return self._config.access.anonymous
         return self._tokens.is_id_valid(user.token_id)
 
+    def renew(self, user: User) -> User:
+        """Return the user as the rules in force describe them; the same object each time.
+
+        Raises:
+            AuthError: The token behind it is no longer valid, or nobody is let in without one any more.
+        """
+        if not self.still_valid(user):
+            raise AuthError("the token is no longer valid" if user.token_id else "a token is needed now")
+        return self._user(user.name, user.token_id, user.scopes)
+
     def _by_token(self, header: str) -> User:
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer":

@@ -11,51 +11,72 @@ import logging
 
 from ksrpc.config import Config
 from ksrpc.errors import BusyError
-from ksrpc.expose import Surface
-from ksrpc.gateway.allow import Allowance
 from ksrpc.gateway.cache import Cache
-from ksrpc.gateway.call import Answer, Call
-from ksrpc.gateway.describe import Registry
+from ksrpc.gateway.call import Answer, Call, View
 from ksrpc.gateway.flight import Flights
 from ksrpc.gateway.identify import Doorkeeper
-from ksrpc.gateway.run import Executors
+from ksrpc.gateway.state import State
 from ksrpc.model import Descriptor
 from ksrpc.store import TokenStore
 
 _REFRESH_S = 1.0
+_WATCH_S = 0.25
 _log = logging.getLogger("ksrpc")
 
 
 class Gateway:
-    """Take calls from the transports' shells and bring each to its answer."""
+    """Take calls from the transports' shells and bring each to its answer.
+
+    Attributes:
+        fault: Why the newest configuration is not in force; empty if it is.
+    """
 
     def __init__(self, config: Config, tokens: TokenStore, *, shows_output: bool = False) -> None:
-        for rules in (config.all_rules, *map(config.rules_for, config.user)):
-            Surface(rules)  # a pattern that cannot be is an error now, not with the first call
-        self.config = config
-        self.door = Doorkeeper(config, tokens)
-        self.executors = Executors(config, shows_output=shows_output)
-        self.is_ready = False
-        self.cache = Cache(config)
-        self._flights = Flights()
         self._tokens = tokens
-        self._allowance = Allowance()
-        self._registry = Registry(self.executors, timeout_s=config.call.timeout_s)
-        self._refreshing: asyncio.Task[None] | None = None
+        self._shows_output = shows_output
+        self._state = State(config, tokens, shows_output=shows_output)
+        self._former: list[State] = []
+        self._flights = Flights()
+        self._working: list[asyncio.Task[None]] = []
+        self.cache = Cache(config)
+        self.is_ready = False
+        self.fault = ""
+
+    @property
+    def config(self) -> Config:
+        """Return the configuration in force."""
+        return self._state.config
+
+    @property
+    def door(self) -> Doorkeeper:
+        """Return who decides who comes in."""
+        return self._state.door
 
     def start(self) -> None:
         """Begin to serve; needs a running loop."""
-        self.executors.start()
-        self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
+        loop = asyncio.get_running_loop()
+        self._working = [loop.create_task(self._refresh()), loop.create_task(self._watch())]
         self.is_ready = True
 
     async def stop(self) -> None:
         """End all workers."""
         self.is_ready = False
-        if self._refreshing is not None:
-            self._refreshing.cancel()
-        await self.executors.stop()
+        for task in self._working:
+            task.cancel()
+        for state in (self._state, *self._former):
+            await state.executors.stop()
         await self.cache.close()
+
+    def reload(self, config: Config) -> None:
+        """Put another configuration in force, whole or not at all: calls under way keep the one they began with.
+
+        Raises:
+            ConfigError: It cannot be; the one before stays in force.
+        """
+        state = State(config, self._tokens, shows_output=self._shows_output, former=self._state)
+        self.cache.adjust(config)
+        self._former.append(self._state)
+        self._state = state
 
     async def handle(self, call: Call) -> Answer:
         """Bring one call to its answer. Step 1, identify, was taken by the transport (`door.identify`).
@@ -64,27 +85,36 @@ class Gateway:
             RaisedError: The library raised.
             KsrpcError: It was refused, or lost; the class says which.
         """
-        self._check_enabled()
-        self._allowance.check(call.user, call.path)  # 2. allow
-        call.descriptor = self._registry.recall(call) or await self._registry.describe(call)  # 3. describe
-        if call.cache_expire is None:
-            return await self.executors.run(call)  # 8. run
-        await call.arguments.prefetch()
-        key = self.cache.key_of(call, self._registry.recall_keyed(call))  # 4. key
-        if key is None:
-            return await self.executors.run(call)
-        kept = await self.cache.read(key, call)  # 5. cache
-        return kept or await self._fly(key, call)
+        state = self._state
+        state.calls += 1
+        try:
+            self._admit(state, call)
+            call.descriptor = state.registry.recall(call) or await state.registry.describe(call)  # 3. describe
+            if call.cache_expire is None:
+                return await state.executors.run(call)  # 8. run
+            await call.arguments.prefetch()
+            label = state.executors.edition(call.path)
+            key = self.cache.key_of(call, state.registry.recall_keyed(call), label=label)  # 4. key
+            if key is None:
+                return await state.executors.run(call)
+            kept = await self.cache.read(key, call)  # 5. cache
+            return kept or await self._fly(state, key, call)
+        finally:
+            state.calls -= 1
 
-    async def _fly(self, key: bytes, call: Call) -> Answer:
+    async def _fly(self, state: State, key: bytes, call: Call) -> Answer:
         """Ask the library, together with whoever asks the same; keep what it answers."""
 
         async def run() -> Answer:
-            answer = await self.executors.run(shared)  # 7. reserve and govern come before it, 9. classify after it
+            state.calls += 1  # it may outlive who asked first
+            try:
+                answer = await state.executors.run(shared)  # 7. reserve and govern come before it, 9. classify after it
+            finally:
+                state.calls -= 1
             self.cache.keep(key, shared, answer)  # 10. store
             return dataclasses.replace(answer, labels={"cache": "stored"})
 
-        shared = dataclasses.replace(call, deadline=asyncio.get_running_loop().time() + self.config.call.timeout_s)
+        shared = dataclasses.replace(call, deadline=asyncio.get_running_loop().time() + state.config.call.timeout_s)
         if not call.cache_get:
             return await run()
         answer, is_first = await self._flights.join(key, run, deadline=call.deadline)  # 6. flight
@@ -92,17 +122,33 @@ class Gateway:
 
     async def describe(self, call: Call) -> Descriptor:
         """Say what a path leads to: the first three steps of a call. Names only members that the user may call."""
-        self._check_enabled()
-        self._allowance.check(call.user, call.path)
-        descriptor = await self._registry.describe(call)
-        return dataclasses.replace(descriptor, members=self._open_members(call, descriptor))
+        state = self._state
+        state.calls += 1
+        try:
+            self._admit(state, call)
+            descriptor = await state.registry.describe(call)
+        finally:
+            state.calls -= 1
+        return dataclasses.replace(descriptor, members=_open_members(state, call, descriptor))
 
-    def _open_members(self, call: Call, descriptor: Descriptor) -> tuple[str, ...]:
-        return tuple(name for name in descriptor.members if self._allowance.allows(call.user, f"{call.path}.{name}"))
+    async def render(self, answer: Answer, media_type: str, options: dict[str, str], deadline: float) -> View:
+        """Turn an answer into a view for those who do not read the wire format.
 
-    def _check_enabled(self) -> None:
-        if not self.config.call.enabled:
+        Raises:
+            NotAcceptableError: The value has no such view.
+        """
+        state = self._state
+        state.calls += 1
+        try:
+            return await state.executors.render(answer, media_type, options, deadline)
+        finally:
+            state.calls -= 1
+
+    def _admit(self, state: State, call: Call) -> None:
+        if not state.config.call.enabled:
             raise BusyError("the call service of this server is off (call.enabled)")
+        call.user = state.door.renew(call.user)
+        state.allowance.check(call.user, call.path)  # 2. allow
 
     async def _refresh(self) -> None:
         while True:
@@ -110,5 +156,28 @@ class Gateway:
             try:
                 self._tokens.refresh()
                 await self.cache.tick()
+                await self._retire()
             except Exception:  # the next second is another try; revocations must go on to be seen
                 _log.exception("the store could not be looked at")
+
+    async def _retire(self) -> None:
+        """Let go of former states whose calls have their answers, and of processes that no state uses any more."""
+        over = [state for state in self._former if not state.calls]
+        if not over:
+            return
+        self._former = [state for state in self._former if state.calls]
+        used = {pool for state in (self._state, *self._former) for pool in state.executors.pools}
+        for pool in {pool for state in over for pool in state.executors.pools} - used:
+            await pool.close()
+
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            for state in (self._state, *self._former):
+                state.executors.watch(loop.time())
+
+
+def _open_members(state: State, call: Call, descriptor: Descriptor) -> tuple[str, ...]:
+    allows = state.allowance.allows
+    return tuple(name for name in descriptor.members if allows(call.user, f"{call.path}.{name}"))

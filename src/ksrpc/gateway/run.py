@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from pathlib import Path
+from typing import TypeAlias
 
 from ksrpc import wire
 from ksrpc.config import Config
 from ksrpc.errors import DeadlineError, NotAcceptableError, RefusedError
-from ksrpc.expose import ModuleSource
+from ksrpc.expose import ModuleSource, edition_of
 from ksrpc.gateway.call import Answer, Arguments, Call, View
 from ksrpc.gateway.pool import Pool
 from ksrpc.limits import REQUEST
@@ -19,30 +20,52 @@ from ksrpc.protocol.fault import parse_fault
 from ksrpc.transport.link import RaisedError
 from ksrpc.worker.host import Host, Outcome
 
-_WATCH_S = 0.25
 _RENDER = "ksrpc_render"
+#: A root, and whether its processes are without gates.
+_Place: TypeAlias = tuple[str, bool]
 
 
 class Executors:
-    """Own the pools, one for each root module, and the inline host."""
+    """Own the pools, one for each root module, and the inline host.
 
-    def __init__(self, config: Config, *, shows_output: bool = False) -> None:
+    Args:
+        former: Those of the configuration before; pools of which nothing changes are shared with them.
+    """
+
+    def __init__(self, config: Config, *, shows_output: bool = False, former: Executors | None = None) -> None:
         self._config = config
         self._shows_output = shows_output
-        self._pools: dict[tuple[str, bool], Pool] = {}
+        self._editions = {name: edition_of(entry.path) for name, entry in config.module.items() if entry.path}
         self._inline: Host | None = None
-        self._watching: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to watch deadlines and memory."""
-        self._watching = asyncio.get_running_loop().create_task(self._watch())
+        self._pools: dict[_Place, Pool] = {}
+        self._plans: dict[_Place, Meta] = {}
+        for place, plan in former._plans.items() if former is not None else ():
+            if not self._is_inline(place[0]) and plan == self._plan(*place):
+                self._plans[place] = plan
+                self._pools[place] = former._pools[place]  # type: ignore[union-attr]
 
     async def stop(self) -> None:
         """End all processes."""
-        if self._watching is not None:
-            self._watching.cancel()
         for pool in self._pools.values():
             await pool.close()
+
+    def watch(self, now: float) -> None:
+        """End what is over its time or its memory; called a few times a second."""
+        for pool in list(self._pools.values()):
+            pool.watch(now)
+
+    @property
+    def pools(self) -> set[Pool]:
+        """Return the pools there are."""
+        return set(self._pools.values())
+
+    def has(self, place: _Place) -> bool:
+        """Tell whether there are processes for a root, with or without gates."""
+        return place in self._pools
+
+    def edition(self, path: str) -> str:
+        """Name the state of the administrator's file behind a path: what another one answered is not what this does."""
+        return self._editions.get(path.partition(".")[0], "")
 
     @property
     def pids(self) -> list[int]:
@@ -119,26 +142,27 @@ class Executors:
 
     def _source(self, root: str) -> ModuleSource:
         section = self._config.module[root]
-        return ModuleSource(section.path or Path(), arguments=section.arguments)
+        return ModuleSource(section.path or Path(), section.arguments, self._editions.get(root, ""))
 
     def _pool(self, root: str, *, is_unsafe: bool) -> Pool:
         """Return the pool of a module; whoever may call it without gates has processes of their own."""
-        pool = self._pools.get((root, is_unsafe))
+        place = (root, is_unsafe)
+        pool = self._pools.get(place)
         if pool is None:
-            pool = self._pools[root, is_unsafe] = self._make_pool(root, is_unsafe=is_unsafe)
+            plan = self._plans[place] = self._plan(*place)
+            pool = self._pools[place] = Pool(**plan, shows_output=self._shows_output)
         return pool
 
-    def _make_pool(self, root: str, *, is_unsafe: bool) -> Pool:
+    def _plan(self, root: str, is_unsafe: bool) -> Meta:
+        """Say what a pool is made of."""
         calls, section = self._config.call, self._config.module.get(root)
-        processes = (section and section.processes) or calls.processes
         memory_mb = (section and section.memory_mb) or calls.memory_mb
-        return Pool(
-            self._boot(root, is_unsafe=is_unsafe),
-            processes=processes,
-            queue=calls.queue,
-            memory_bytes=memory_mb << 20,
-            shows_output=self._shows_output,
-        )
+        return {
+            "boot": self._boot(root, is_unsafe=is_unsafe),
+            "processes": (section and section.processes) or calls.processes,
+            "queue": calls.queue,
+            "memory_bytes": memory_mb << 20,
+        }
 
     def _boot(self, root: str, *, is_unsafe: bool) -> Meta:
         if root == _RENDER:
@@ -147,7 +171,7 @@ class Executors:
             return {"rules": {"allow": [_RENDER]}, "sources": sources}
         rules = _narrow(self._config.all_rules, [root])
         section = self._config.module.get(root)
-        named = {root: {"path": str(section.path), "arguments": section.arguments}} if section and section.path else {}
+        named = {root: self._told_source(root)} if section and section.path else {}
         return {
             "rules": {
                 "allow": list(rules.allow),
@@ -159,12 +183,9 @@ class Executors:
             "traceback": self._config.call.traceback,
         }
 
-    async def _watch(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(_WATCH_S)
-            for pool in list(self._pools.values()):
-                pool.watch(loop.time())
+    def _told_source(self, root: str) -> Meta:
+        source = self._source(root)
+        return {"path": str(source.path), "arguments": source.arguments, "edition": source.edition}
 
 
 def _narrow(rules: Rules, roots: list[str]) -> Rules:

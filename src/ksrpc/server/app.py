@@ -79,8 +79,8 @@ async def _say_alive(_gateway: Gateway, exchange: HttpExchange) -> None:
 
 async def _say_ready(gateway: Gateway, exchange: HttpExchange) -> None:
     gateway.door.admit(exchange.visitor)
-    ready = gateway.is_ready
-    await exchange.send_text(200 if ready else 503, "ready\n" if ready else "not ready\n")
+    told = "not ready" if not gateway.is_ready else f"degraded: {gateway.fault}" if gateway.fault else "ready"
+    await exchange.send_text(200 if gateway.is_ready else 503, f"{told}\n")
 
 
 _ROUTES: dict[str, Callable[[Gateway, HttpExchange], Awaitable[None]]] = {

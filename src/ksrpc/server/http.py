@@ -45,7 +45,7 @@ async def serve_call(gateway: Gateway, exchange: HttpExchange, path: str) -> Non
         await exchange.send_pieces(200, media_type, answer.pieces, answer.size, headers=label_headers(answer))
         return
     options = {name.removeprefix("_"): text for name, text in exchange.query.items() if name.startswith("_")}
-    shown = await gateway.executors.render(answer, media_type, options, call.deadline)
+    shown = await gateway.render(answer, media_type, options, call.deadline)
     await exchange.send_body(200, shown.media_type, shown.body, headers=label_headers(answer))
 
 

@@ -24,6 +24,7 @@ import msgspec
 from ksrpc import wire
 from ksrpc.errors import BusyError, CancelledError, DecodeError, LostError, ProtocolError, TooLargeError
 from ksrpc.gateway import Answer, Arguments, Call, Gateway
+from ksrpc.gateway.identify import Visitor
 from ksrpc.limits import JSON_SOCKET
 from ksrpc.model import User
 from ksrpc.server.envelope import OPTIONS, Question, choose_view, pack_failure, pack_view
@@ -52,8 +53,8 @@ class _Entry:
 class JsonShell(Shell):
     """Answer the calls of one connection."""
 
-    def __init__(self, gateway: Gateway, user: User, send: Send) -> None:
-        super().__init__(gateway, user, send)
+    def __init__(self, gateway: Gateway, user: User, visitor: Visitor, send: Send) -> None:
+        super().__init__(gateway, user, visitor, send)
         self._entries: set[_Entry] = set()
         self._waiting: dict[Hashable, _Entry] = {}  # by id, until the answer is on its way
         self._turn = asyncio.Lock()
@@ -142,7 +143,7 @@ class JsonShell(Shell):
     async def _show(self, entry: _Entry, call: Call, media_type: str, answer: Answer) -> dict[str, Any]:
         try:
             _check_size(answer.size)
-            shown = await self._gateway.executors.render(answer, media_type, OPTIONS, call.deadline)
+            shown = await self._gateway.render(answer, media_type, OPTIONS, call.deadline)
             _check_size(len(shown.body))
         except Exception as exc:
             return pack_failure(entry.question, exc)[1]

@@ -50,7 +50,7 @@ async def _call(gateway: Gateway, exchange: HttpExchange, *, user: User, questio
     arguments = Arguments(wire.pack_arguments(question.args, question.kwargs).join())
     call = make_call(gateway, exchange, user=user, path=question.func, arguments=arguments)
     answer = await watch_client(exchange, gateway.handle(call), whole=True)
-    return await gateway.executors.render(answer, media_type, OPTIONS, call.deadline), label_headers(answer)
+    return await gateway.render(answer, media_type, OPTIONS, call.deadline), label_headers(answer)
 
 
 def _refuse_arguments(exchange: HttpExchange) -> None:

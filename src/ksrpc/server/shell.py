@@ -13,7 +13,16 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from ksrpc.errors import AuthError, BusyError, KsrpcError, LostError, NotFoundError, ProtocolError, TooLargeError
+from ksrpc.errors import (
+    AddressError,
+    AuthError,
+    BusyError,
+    KsrpcError,
+    LostError,
+    NotFoundError,
+    ProtocolError,
+    TooLargeError,
+)
 from ksrpc.gateway import Gateway
 from ksrpc.gateway.identify import Visitor
 from ksrpc.model import User
@@ -25,7 +34,14 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 _AWAY = 1001
 #: Why the server hangs up, as a code of RFC 6455 section 7.4.1.
-_CODES = {ProtocolError: 1002, LostError: _AWAY, AuthError: 1008, BusyError: 1008, TooLargeError: 1009}
+_CODES = {
+    ProtocolError: 1002,
+    LostError: _AWAY,
+    AuthError: 1008,
+    AddressError: 1008,
+    BusyError: 1008,
+    TooLargeError: 1009,
+}
 _REASON_CHARS = 100
 _KEEP_S = 1.0
 
@@ -33,9 +49,10 @@ _KEEP_S = 1.0
 class Shell(ABC):
     """Own one connection and the calls that run on it."""
 
-    def __init__(self, gateway: Gateway, user: User, send: Send) -> None:
+    def __init__(self, gateway: Gateway, user: User, visitor: Visitor, send: Send) -> None:
         self._gateway = gateway
         self._user = user
+        self._visitor = visitor
         self._send = send
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[Hashable, asyncio.Task[None]] = {}
@@ -69,12 +86,12 @@ class Shell(ABC):
         """
 
     async def _keep(self, server: asyncio.Task[Any] | None) -> None:
-        """Notice silence and revoked tokens."""
+        """Notice silence, revoked tokens, and address rules that have become narrower."""
         while True:
             await asyncio.sleep(_KEEP_S)
             try:
-                if not self._gateway.door.still_valid(self._user):
-                    raise AuthError("the token is no longer valid")
+                self._gateway.door.renew(self._user)
+                self._gateway.door.admit(self._visitor)
                 self._tick(time.monotonic())
             except (KsrpcError, OSError) as exc:
                 await self._send(_pack_close(exc))
@@ -100,7 +117,7 @@ async def serve_socket(
         return
     await send({"type": "websocket.accept"})
     try:
-        await shell(gateway, user, send).serve(receive)
+        await shell(gateway, user, visitor, send).serve(receive)
     except KsrpcError as exc:
         await send(_pack_close(exc))
     except (OSError, asyncio.CancelledError):

@@ -18,6 +18,7 @@ from typing import Any, cast
 from ksrpc import __version__, wire
 from ksrpc.errors import BusyError, LostError, ProtocolError, TooLargeError
 from ksrpc.gateway import Answer, Arguments, Call, Gateway
+from ksrpc.gateway.identify import Visitor
 from ksrpc.limits import INFLOWS, REQUEST
 from ksrpc.model import User
 from ksrpc.protocol import Buffer, Callee, FrameType
@@ -56,8 +57,8 @@ class _Inflow:
 class SessionShell(Shell):
     """Drive the session of one connection: its running calls, its writer."""
 
-    def __init__(self, gateway: Gateway, user: User, send: Send) -> None:
-        super().__init__(gateway, user, send)
+    def __init__(self, gateway: Gateway, user: User, visitor: Visitor, send: Send) -> None:
+        super().__init__(gateway, user, visitor, send)
         self._opened_at = time.monotonic()
         self._session = Callee(now=self._opened_at)
         self._inflows: dict[int, _Inflow] = {}

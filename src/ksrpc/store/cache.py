@@ -56,10 +56,14 @@ class CacheStore:
         Raises:
             ConfigError: The folder cannot be used. A damaged index is no reason: the cache then begins empty.
         """
-        self._max_bytes, self._max_object_bytes, self._min_free_bytes = max_bytes, max_object_bytes, min_free_bytes
+        self.limit(max_bytes=max_bytes, max_object_bytes=max_object_bytes, min_free_bytes=min_free_bytes)
         self._clock = clock
         self._counts, self._counting = CacheStats(), threading.Lock()
         self._shelf = Shelf(folder)
+
+    def limit(self, *, max_bytes: int, max_object_bytes: int, min_free_bytes: int) -> None:
+        """Set the limits; what is over them goes with the next sweep."""
+        self._max_bytes, self._max_object_bytes, self._min_free_bytes = max_bytes, max_object_bytes, min_free_bytes
 
     def get(self, key: bytes) -> Entry | None:
         """Return the entry of a key; None if there is none, its time is over, or it is not as it was stored.

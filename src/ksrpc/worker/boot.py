@@ -77,7 +77,7 @@ def make_host(boot: Meta) -> Host:
     """Make the host from what the gateway said in its HELLO."""
     rules: dict[str, Any] = boot.get("rules", {})
     sources = {
-        name: ModuleSource(Path(entry["path"]), arguments=entry.get("arguments", "data"))
+        name: ModuleSource(Path(entry["path"]), entry.get("arguments", "data"), entry.get("edition", ""))
         for name, entry in boot.get("sources", {}).items()
     }
     return Host(
