@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 from tests.helpers.process import child_pids, is_running, rss_anon_bytes
 
@@ -69,9 +69,10 @@ class GatewayProcess:
         self._ready_within_s = ready_within_s
         self._process: subprocess.Popen[str] | None = None
         self._lines: list[str] = []
+        self._printed = threading.Condition()
         self._ready: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
-    def __enter__(self) -> GatewayProcess:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -109,7 +110,9 @@ class GatewayProcess:
 
     def _read(self, output: IO[str], ready: queue.SimpleQueue[str | None]) -> None:
         for line in output:
-            self._lines.append(line)
+            with self._printed:
+                self._lines.append(line)
+                self._printed.notify_all()
             if line.startswith(READY):
                 ready.put(line[len(READY) :].split()[0])
         ready.put(None)
@@ -185,6 +188,16 @@ class GatewayProcess:
     def log(self) -> str:
         """Give everything it has printed so far."""
         return "".join(self._lines)
+
+    def await_log(self, text: str, *, times: int = 1, within_s: float = 30.0) -> None:
+        """Wait until it has printed a text so many times in all.
+
+        Raises:
+            TimeoutError: It has not within the time.
+        """
+        with self._printed:
+            if not self._printed.wait_for(lambda: self.log.count(text) >= times, within_s):
+                raise TimeoutError(f"{text!r} was not printed {times} times; the output was:\n{self.log}")
 
     def run(self, *arguments: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run another `ksrpc` command in the gateway's directory; a failure is for the caller to see."""
