@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -25,8 +26,13 @@ OPTIONS = {"orient": "tight"}
 
 @dataclass(slots=True)
 class Question:
-    """Hold what the envelope repeats of a call; what could not be read stays empty."""
+    """Hold what the envelope repeats of a call; what could not be read stays empty.
 
+    Attributes:
+        zone: Name of the time zone in which `datetime` is told (server.time_zone).
+    """
+
+    zone: str
     func: str = ""
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
@@ -71,7 +77,7 @@ def pack_problem_fields(question: Question, problem: Problem, type_name: str) ->
 def _pack(question: Question, *, status: int, type_name: str, data: Any) -> dict[str, Any]:
     return {
         "status": status,
-        "datetime": datetime.now(UTC).astimezone().isoformat(),
+        "datetime": datetime.now(ZoneInfo(question.zone)).isoformat(),
         "func": question.func,
         "args": question.args,
         "kwargs": question.kwargs,

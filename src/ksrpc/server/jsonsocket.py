@@ -15,7 +15,7 @@ import contextlib
 import math
 import time
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -44,9 +44,9 @@ class _Entry:
     """Hold one frame until its answer is sent: what it told, and why it is no call, if it is none."""
 
     told: dict[str, Any]
+    question: Question
     nbytes: int = 0
     error: Exception | None = None
-    question: Question = field(default_factory=Question)
     is_answered: bool = False
 
 
@@ -68,14 +68,17 @@ class JsonShell(Shell):
             told = view.read_object(data, form=_FORM)
             self._check_key(_key(told))
         except DecodeError as exc:
-            self._open(_Entry({}, error=exc))
+            self._open(_Entry({}, self._question(), error=exc))
             return
         if told.keys() == {"ping"}:
             await self._send_json({"pong": told["ping"]})
         elif told.keys() == {"cancel"}:
             await self._cancel(told["cancel"])
         else:
-            self._open(_Entry(told, len(data), self._refusal(len(data))))
+            self._open(_Entry(told, self._question(), len(data), self._refusal(len(data))))
+
+    def _question(self) -> Question:
+        return Question(self._gateway.config.server.time_zone)
 
     def _tick(self, now: float) -> None:
         if not self._entries and now - self._heard_at > JSON_SOCKET.idle_s:

@@ -23,7 +23,7 @@ METHODS = {"/api/get": "GET", "/api/post": "POST"}
 
 async def serve_original(gateway: Gateway, exchange: HttpExchange) -> None:
     """Serve one call, and answer its errors too."""
-    question = Question()
+    question = Question(gateway.config.server.time_zone)
     try:
         question.func = exchange.query.get("func", "")
         user = gateway.door.identify(exchange.visitor)
