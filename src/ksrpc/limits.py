@@ -86,6 +86,8 @@ HANDOVER_BYTES = 256 * KIB
 PREFETCH_BYTES = 256 * KIB
 #: Arguments that pause for longer are given up [s].
 STALL_S = 20.0
+#: How long after its deadline a client waits for a call; the server ends it by then, or is gone [s].
+ANSWER_GRACE_S = 3.0
 #: Calls of one connection whose arguments may be incomplete at the same time.
 INFLOWS = 64
 #: Paths per user and worker of which decisions are remembered.

@@ -42,6 +42,8 @@ class RemotePath:
         return _child(self, name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._options.async_local:
+            return self._connection.acall(self._path, args, kwargs, self._options)
         return self._connection.call(self._path, args, kwargs, self._options)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -72,7 +74,7 @@ class RpcClient(RemotePath):
     Args:
         module: Dotted name of the module.
         connection: How to get there.
-        async_local: Must be False here: calls wait for their answer.
+        async_local: True = a call gives something to await; False = it waits for its answer.
         async_remote: False = run calls on the worker's main thread, one at a time, for libraries that insist on it.
 
     `cache_get`, `cache_expire`, `async_local` and `async_remote` can be set on this object; what is reached through it
@@ -86,17 +88,16 @@ class RpcClient(RemotePath):
     ) -> None:
         if not isinstance(module, str) or not module:
             raise ConfigError("module is the dotted name of a module on the server")
-        _check_sync(async_local)
-        super().__init__(connection, module, Options(async_remote=async_remote))
+        super().__init__(connection, module, Options(async_remote=async_remote, async_local=async_local))
 
     @property
     def async_local(self) -> bool:
-        """Tell that calls wait for their answer."""
-        return False
+        """Tell whether calls are awaited."""
+        return self._options.async_local
 
     @async_local.setter
     def async_local(self, value: bool) -> None:
-        _check_sync(value)
+        _set_options(self, replace(self._options, async_local=value))
 
     @property
     def async_remote(self) -> bool:
@@ -129,13 +130,6 @@ class RpcClient(RemotePath):
         if name not in _OPTIONS:
             raise AttributeError(f"only {', '.join(_OPTIONS)} can be set here, not {name!r}")
         object.__setattr__(self, name, value)
-
-
-def _check_sync(async_local: object) -> None:
-    if async_local:
-        raise ConfigError(
-            "async_local=True: this version's client waits for its answers; use threads or asyncio.to_thread"
-        )
 
 
 def _child(parent: RemotePath, name: str) -> RemotePath:

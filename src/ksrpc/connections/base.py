@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import threading
-import weakref
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
+from ksrpc.connections.shell import Shells
 from ksrpc.errors import ConfigError
 
 Timeout: TypeAlias = float | tuple[float | None, float | None] | None
@@ -23,28 +23,30 @@ class Options:
         cache_get: False = ask the vendor, not the cache. None = the server decides.
         cache_expire: Seconds an answer may be old; None = the server's rule.
         async_remote: False = run on the worker's main thread, one at a time.
+        async_local: True = the call is awaited.
         timeout_s: The call's time; None = the connection's, and without one the server's.
     """
 
     cache_get: bool | None = None
     cache_expire: float | None = None
     async_remote: bool = True
+    async_local: bool = False
     timeout_s: float | None = None
 
 
 class Connection(ABC):
-    """Carry calls to one gateway.
+    """Carry calls to one gateway: blocking for threads, awaited for event loops, both at the same time if need be.
 
     Attributes:
         timeout: Seconds for connecting and for the answer, or a pair of both; None waits as long as it takes.
     """
 
+    _shells: Shells[Any, Any]
+
     def __init__(self, url: str, *, token: str | None = None, timeout: Timeout = None) -> None:
         self.url = url
         self.timeout = timeout
         self._token = _check_token(token or os.environ.get("KSRPC_TOKEN"))
-        self._lock = threading.Lock()
-        _MADE.add(self)
 
     @abstractmethod
     def call(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
@@ -55,18 +57,43 @@ class Connection(ABC):
         """
 
     @abstractmethod
+    async def acall(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
+        """Do what `call` does, awaited; cancelling the task cancels the call.
+
+        Raises:
+            KsrpcError: As `call`.
+        """
+
+    @abstractmethod
     def describe(self, path: str) -> dict[str, Any]:
         """Return the descriptor of what stands at `path`: kind, signature, docstring, members."""
 
     @abstractmethod
+    async def adescribe(self, path: str) -> dict[str, Any]:
+        """Do what `describe` does, awaited."""
+
     def close(self) -> None:
-        """Hang up. The next call connects again."""
+        """Hang up; calls under way in other threads or tasks fail. The next call connects again."""
+        self._shells.close()
+
+    async def aclose(self) -> None:
+        """Do what `close` does, and let the loop get it done."""
+        self.close()
+        await asyncio.sleep(0)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, cls: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, cls: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
@@ -79,19 +106,6 @@ class Connection(ABC):
         if options.timeout_s is not None:
             return options.timeout_s
         return self.timeout[1] if isinstance(self.timeout, tuple) else self.timeout
-
-
-_MADE: weakref.WeakSet[Connection] = weakref.WeakSet()
-
-
-def _unlock() -> None:
-    """Free the locks in the child of a fork: the thread that may have held one does not exist there."""
-    for connection in _MADE:
-        connection._lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_unlock)
 
 
 def _check_token(token: str | None) -> str | None:

@@ -5,13 +5,14 @@ Source: docs/reference/http.md.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from ksrpc import wire
 from ksrpc.connections.base import Connection, Options, Timeout
+from ksrpc.connections.shell import Shells
 from ksrpc.errors import ConfigError
+from ksrpc.transport.ahttp import AsyncHttpShell
 from ksrpc.transport.dial import parse_url
 from ksrpc.transport.http import HttpShell
 
@@ -19,7 +20,7 @@ _ENDINGS = ("/get", "/post", "/file")
 
 
 class HttpxConnection(Connection):
-    """Call over HTTP. Usable from any number of threads, inside a running loop and after a fork.
+    """Call over HTTP. Usable from any number of threads and event loops, and after a fork.
 
     Args:
         url: The gateway's address, with or without the original's path: `http://host:8000/api/file`.
@@ -36,12 +37,35 @@ class HttpxConnection(Connection):
         if path.endswith(_ENDINGS):
             raise ConfigError(f"{url!r}: the path ends in /api/file, or is left out")
         self._prefix = path
-        self._shell: HttpShell | None = None
-        self._pid = 0
+        self._shells: Shells[HttpShell, AsyncHttpShell] = Shells(self._open, self._aopen)
 
     def call(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Send one request and return its value; see `Connection.call`."""
-        message = wire.pack_arguments(args, kwargs)
+        message, target = wire.pack_arguments(args, kwargs), self._target(path, options)
+        return self._shells.get().post(target, message, connect_s=self._connect_s, timeout_s=self._answer_s(options))
+
+    async def acall(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
+        """Send one request and await its value; see `Connection.acall`."""
+        message, target = wire.pack_arguments(args, kwargs), self._target(path, options)
+        shell = await self._shells.aget()
+        return await shell.post(target, message, connect_s=self._connect_s, timeout_s=self._answer_s(options))
+
+    def describe(self, path: str) -> dict[str, Any]:
+        """Ask for a descriptor; see `Connection.describe`."""
+        fields: dict[str, Any] = self._shells.get().get(
+            self._about(path), connect_s=self._connect_s, timeout_s=self._answer_s(Options())
+        )
+        return fields
+
+    async def adescribe(self, path: str) -> dict[str, Any]:
+        """Ask for a descriptor; see `Connection.adescribe`."""
+        shell = await self._shells.aget()
+        fields: dict[str, Any] = await shell.get(
+            self._about(path), connect_s=self._connect_s, timeout_s=self._answer_s(Options())
+        )
+        return fields
+
+    def _target(self, path: str, options: Options) -> str:
         query = {"func": path}
         if not options.async_remote:
             query["async_remote"] = "false"
@@ -49,27 +73,13 @@ class HttpxConnection(Connection):
             query["cache_get"] = str(options.cache_get).lower()
         if options.cache_expire is not None:
             query["cache_expire"] = f"{options.cache_expire:g}"
-        target = f"{self._prefix}/api/file?{urlencode(query)}"
-        return self._get_shell().post(target, message, connect_s=self._connect_s, timeout_s=self._answer_s(options))
+        return f"{self._prefix}/api/file?{urlencode(query)}"
 
-    def describe(self, path: str) -> dict[str, Any]:
-        """Ask for a descriptor; see `Connection.describe`."""
-        target = f"{self._prefix}/v1/describe/{quote(path)}"
-        fields: dict[str, Any] = self._get_shell().get(
-            target, connect_s=self._connect_s, timeout_s=self._answer_s(Options())
-        )
-        return fields
+    def _about(self, path: str) -> str:
+        return f"{self._prefix}/v1/describe/{quote(path)}"
 
-    def close(self) -> None:
-        """Close the idle connections."""
-        with self._lock:
-            shell, self._shell = self._shell, None
-        if shell is not None and self._pid == os.getpid():
-            shell.close()
+    def _open(self) -> HttpShell:
+        return HttpShell(self._address, token=self._token)
 
-    def _get_shell(self) -> HttpShell:
-        with self._lock:
-            if self._shell is None or self._pid != os.getpid():
-                self._shell = HttpShell(self._address, token=self._token)
-                self._pid = os.getpid()
-            return self._shell
+    async def _aopen(self) -> AsyncHttpShell:
+        return AsyncHttpShell(self._address, token=self._token)

@@ -5,13 +5,14 @@ Source: docs/reference/websocket.md.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 from urllib.parse import urlsplit
 
 from ksrpc import wire
 from ksrpc.connections.base import Connection, Options, Timeout
+from ksrpc.connections.shell import Shells
 from ksrpc.errors import ConfigError
+from ksrpc.transport.awebsocket import AsyncSocketShell
 from ksrpc.transport.dial import parse_url
 from ksrpc.transport.websocket import WebSocketShell
 
@@ -19,7 +20,7 @@ _ENDING = "/ws/bytes"
 
 
 class WebSocketConnection(Connection):
-    """Call over a WebSocket. Usable from any number of threads, inside a running loop and after a fork.
+    """Call over a WebSocket. Usable from any number of threads and event loops, and after a fork.
 
     Connects with the first call, and again with the first one after the connection was lost.
 
@@ -36,42 +37,45 @@ class WebSocketConnection(Connection):
         if path.endswith(("/json", "/admin", "/client")):
             raise ConfigError(f"{url!r}: Python calls go to {_ENDING}")
         self._url = url if path.endswith(("/bytes", "/v1/ws")) else url.rstrip("/") + _ENDING
-        self._shell: WebSocketShell | None = None
-        self._pid = 0
+        self._shells: Shells[WebSocketShell, AsyncSocketShell] = Shells(self._open, self._aopen)
 
     def call(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Send one call and wait for its value; see `Connection.call`."""
-        message = wire.pack_arguments(args, kwargs)
-        timeout_s = self._answer_s(options)
-        meta: dict[str, Any] = {"path": path}
-        if timeout_s is not None:
-            meta["deadline_ms"] = max(1, round(timeout_s * 1000))
-        if not options.async_remote:
-            meta["executor"] = "main"
-        if options.cache_get is not None:
-            meta["cache_get"] = options.cache_get
-        if options.cache_expire is not None:
-            meta["cache_expire"] = options.cache_expire
-        return self._get_shell().call(meta, message.segments, timeout_s)
+        message, timeout_s = wire.pack_arguments(args, kwargs), self._answer_s(options)
+        return self._shells.get().call(_meta(path, options, timeout_s), message.segments, timeout_s)
+
+    async def acall(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
+        """Send one call and await its value; see `Connection.acall`."""
+        message, timeout_s = wire.pack_arguments(args, kwargs), self._answer_s(options)
+        shell = await self._shells.aget()
+        return await shell.call(_meta(path, options, timeout_s), message.segments, timeout_s)
 
     def describe(self, path: str) -> dict[str, Any]:
         """Ask for a descriptor; see `Connection.describe`."""
-        fields: dict[str, Any] = self._get_shell().describe(path, self._answer_s(Options()))
+        fields: dict[str, Any] = self._shells.get().describe(path, self._answer_s(Options()))
         return fields
 
-    def close(self) -> None:
-        """Say good-bye and hang up; calls under way in other threads fail."""
-        with self._lock:
-            shell, self._shell = self._shell, None
-        if shell is not None and self._pid == os.getpid():
-            shell.close()
+    async def adescribe(self, path: str) -> dict[str, Any]:
+        """Ask for a descriptor; see `Connection.adescribe`."""
+        shell = await self._shells.aget()
+        fields: dict[str, Any] = await shell.describe(path, self._answer_s(Options()))
+        return fields
 
-    def _get_shell(self) -> WebSocketShell:
-        shell = self._shell
-        if shell is not None and shell.is_usable and self._pid == os.getpid():
-            return shell
-        with self._lock:
-            if self._shell is None or not self._shell.is_usable or self._pid != os.getpid():
-                self._shell = WebSocketShell(self._url, token=self._token, connect_s=self._connect_s)
-                self._pid = os.getpid()
-            return self._shell
+    def _open(self) -> WebSocketShell:
+        return WebSocketShell(self._url, token=self._token, connect_s=self._connect_s)
+
+    async def _aopen(self) -> AsyncSocketShell:
+        return await AsyncSocketShell.open(self._url, token=self._token, connect_s=self._connect_s)
+
+
+def _meta(path: str, options: Options, timeout_s: float | None) -> dict[str, Any]:
+    meta: dict[str, Any] = {"path": path}
+    if timeout_s is not None:
+        meta["deadline_ms"] = max(1, round(timeout_s * 1000))
+    if not options.async_remote:
+        meta["executor"] = "main"
+    if options.cache_get is not None:
+        meta["cache_get"] = options.cache_get
+    if options.cache_expire is not None:
+        meta["cache_expire"] = options.cache_expire
+    return meta

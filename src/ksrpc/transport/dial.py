@@ -1,7 +1,8 @@
-"""Open a blocking stream to a server: TCP, or TLS on it."""
+"""Open a stream to a server: TCP, or TLS on it; blocking, or on a loop."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import ssl
@@ -55,7 +56,6 @@ def dial(address: Address, timeout_s: float | None) -> socket.socket:
     Raises:
         ConnectError: Nobody there, or TLS could not be agreed on; the text names the address and the reason.
     """
-    where = f"{address.host}:{address.port}"
     try:
         sock = socket.create_connection((address.host, address.port), timeout=timeout_s)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -63,12 +63,36 @@ def dial(address: Address, timeout_s: float | None) -> socket.socket:
             context = ssl.create_default_context()
             sock = context.wrap_socket(sock, server_hostname=address.host)
     except TimeoutError as exc:
-        within = "" if timeout_s is None else f" within {timeout_s:g} s"
-        raise ConnectError(f"no connection to {where}{within}: no answer") from exc
+        raise ConnectError(explain_silence(address, timeout_s)) from exc
     except (OSError, UnicodeError) as exc:
-        reason = getattr(exc, "strerror", None) or exc
-        raise ConnectError(f"no connection to {where}: {reason}; is the server running?") from exc
+        raise ConnectError(_explain(address, exc)) from exc
     return sock
+
+
+async def join(address: Address, protocol: asyncio.BaseProtocol) -> None:
+    """Connect on the running loop; the caller bounds the time.
+
+    Raises:
+        ConnectError: As `dial`.
+    """
+    context = ssl.create_default_context() if address.is_tls else None
+    try:
+        await asyncio.get_running_loop().create_connection(lambda: protocol, address.host, address.port, ssl=context)
+    except TimeoutError as exc:
+        raise ConnectError(explain_silence(address, None)) from exc
+    except (OSError, UnicodeError) as exc:
+        raise ConnectError(_explain(address, exc)) from exc
+
+
+def explain_silence(address: Address, timeout_s: float | None) -> str:
+    """Say that nobody answered at an address."""
+    within = "" if timeout_s is None else f" within {timeout_s:g} s"
+    return f"no connection to {address.host}:{address.port}{within}: no answer"
+
+
+def _explain(address: Address, exc: Exception) -> str:
+    reason = getattr(exc, "strerror", None) or exc
+    return f"no connection to {address.host}:{address.port}: {reason}; is the server running?"
 
 
 def hang_up(sock: socket.socket) -> None:

@@ -15,15 +15,14 @@ from typing import Any
 
 from ksrpc import __version__, wire
 from ksrpc.errors import DeadlineError, DecodeError, LostError, TooLargeError
-from ksrpc.limits import MIB
+from ksrpc.limits import ANSWER_GRACE_S, MIB
 from ksrpc.protocol import Buffer
 from ksrpc.transport.dial import Address, dial
 from ksrpc.transport.problem import lost_answer, parse_problem
 
 _JOIN_BYTES = 1 << 16
-_ERROR_BYTES = MIB
-#: How long after its deadline an answer is waited for.
-_GRACE_S = 3.0
+ERROR_BYTES = MIB
+_GRACE_S = ANSWER_GRACE_S
 
 
 class HttpShell:
@@ -51,6 +50,11 @@ class HttpShell:
         """Return the value at an address that is read only."""
         return self._exchange("GET", target, {}, (), connect_s, timeout_s)
 
+    @property
+    def is_usable(self) -> bool:
+        """Tell whether new calls may be made: always, each may have a connection of its own."""
+        return True
+
     def close(self) -> None:
         """Close the idle connections."""
         with self._lock:
@@ -77,11 +81,13 @@ class HttpShell:
         keep = False
         try:
             connection.sock.settimeout(None if timeout_s is None else timeout_s + _GRACE_S)
-            was_sent = self._send(connection, method, target, {**headers, **self._headers(timeout_s)}, pieces)
+            was_sent = self._send(
+                connection, method, target, {**headers, **call_headers(self._address, self._token, timeout_s)}, pieces
+            )
             value, keep = self._receive(connection, was_sent=was_sent)
         finally:
             self._give_back(connection, keep=keep)
-        return _unwrap(value)
+        return unwrap(value)
 
     def _give_back(self, connection: http.client.HTTPConnection, *, keep: bool) -> None:
         with self._lock:
@@ -89,19 +95,6 @@ class HttpShell:
                 self._idle.append(connection)
                 return
         connection.close()
-
-    def _headers(self, timeout_s: float | None) -> dict[str, str]:
-        headers = {
-            "Host": self._address.netloc,
-            "User-Agent": f"ksrpc/{__version__}",
-            "Accept": wire.MEDIA_TYPE,
-            "X-Ksrpc": "1",
-        }
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
-        if timeout_s is not None:
-            headers["X-Ksrpc-Timeout"] = f"{timeout_s:g}"
-        return headers
 
     def _borrow(self, connect_s: float | None) -> http.client.HTTPConnection:
         while True:
@@ -127,7 +120,7 @@ class HttpShell:
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
         for name, text in headers.items():
             connection.putheader(name, text)
-        body = list(_joined(pieces))
+        body = list(joined(pieces))
         try:
             if len(body) == 1 and len(body[0]) <= _JOIN_BYTES:
                 connection.endheaders(body[0])
@@ -162,15 +155,26 @@ class HttpShell:
                 response.close()
 
 
-class _Failure:
+def call_headers(address: Address, token: str | None, timeout_s: float | None) -> dict[str, str]:
+    """Return the headers of every request."""
+    headers = {"Host": address.netloc, "User-Agent": f"ksrpc/{__version__}", "Accept": wire.MEDIA_TYPE, "X-Ksrpc": "1"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    if timeout_s is not None:
+        headers["X-Ksrpc-Timeout"] = f"{timeout_s:g}"
+    return headers
+
+
+class Failure:
     """Hold an error that was received whole, until the connection is put back."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
 
 
-def _unwrap(value: Any) -> Any:
-    if isinstance(value, _Failure):
+def unwrap(value: Any) -> Any:
+    """Return a value, or raise the error that came in its place."""
+    if isinstance(value, Failure):
         raise value.error
     return value
 
@@ -180,8 +184,7 @@ def _read_value(response: http.client.HTTPResponse) -> Any:
     if media_type is None:
         raise LostError("the server broke off inside its headers")
     if media_type != wire.MEDIA_TYPE:
-        response.read(_ERROR_BYTES)
-        return _Failure(parse_problem(200, b""))
+        return parse_failure(200, media_type, response.read(ERROR_BYTES))
     reader = wire.Reader(wire.RESULT_TABLE)
     while not reader.done:
         count = response.readinto(reader.get_buffer())
@@ -193,14 +196,18 @@ def _read_value(response: http.client.HTTPResponse) -> Any:
     return reader.value()
 
 
-def _read_error(response: http.client.HTTPResponse) -> _Failure:
-    body = response.read(_ERROR_BYTES)
-    if response.getheader("Content-Type") == wire.MEDIA_TYPE:
-        return _Failure(wire.parse_error(body))
-    return _Failure(parse_problem(response.status, body))
+def _read_error(response: http.client.HTTPResponse) -> Failure:
+    return parse_failure(response.status, response.getheader("Content-Type"), response.read(ERROR_BYTES))
 
 
-def _joined(pieces: Iterable[Buffer]) -> Iterator[Buffer]:
+def parse_failure(status: int, media_type: str | None, body: bytes) -> Failure:
+    """Read the body of an answer that is no value."""
+    if media_type == wire.MEDIA_TYPE and status != 200:
+        return Failure(wire.parse_error(body))
+    return Failure(parse_problem(status, body if status != 200 else b""))
+
+
+def joined(pieces: Iterable[Buffer]) -> Iterator[Buffer]:
     """Join small neighbours, so that a small call is one segment on the network."""
     small: list[Buffer] = []
     for piece in pieces:

@@ -1,8 +1,10 @@
-"""What one thread waits for: the answer to its call, or its turn to read the socket."""
+"""What one thread or one task waits for: the answer to its call, or a thread its turn to read the socket."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from abc import ABC, abstractmethod
 from typing import Any
 
 from ksrpc import wire
@@ -13,15 +15,13 @@ from ksrpc.protocol.fault import RAISED, parse_fault
 from ksrpc.transport.problem import lost_answer
 
 
-class Waiter:
-    """Collect the answer of one call; decoded by the thread that asked, not by the one that reads."""
+class Collector(ABC):
+    """Collect the answer of one call; decoded by who asked, not by who reads."""
 
-    __slots__ = ("_body", "_error", "_gate", "_raised", "_reader", "is_done")
+    __slots__ = ("_body", "_error", "_raised", "_reader", "is_done")
 
     def __init__(self) -> None:
         self.is_done = False
-        self._gate = threading.Lock()
-        self._gate.acquire()
         self._reader: wire.Reader | None = None
         self._body: Buffer = b""
         self._raised: Buffer | None = None
@@ -55,17 +55,6 @@ class Waiter:
         self._error = error
         self._finish()
 
-    def wait(self, timeout_s: float) -> None:
-        """Sleep until the answer is there, or it is this thread's turn to read, or the time is over."""
-        self._gate.acquire(timeout=timeout_s)
-
-    def wake(self) -> None:
-        """End the sleep; of several wakes one counts."""
-        try:  # noqa: SIM105 - on the path of every call, and suppress() is slow
-            self._gate.release()
-        except RuntimeError:  # nobody asleep, or woken already
-            pass
-
     def result(self) -> Any:
         """Return the value, or raise what ended the call."""
         if self._error is not None:
@@ -78,6 +67,47 @@ class Waiter:
             raise lost_answer(exc) from exc
         raise error
 
+    @abstractmethod
+    def wake(self) -> None:
+        """Let go on who waits."""
+
     def _finish(self) -> None:
         self.is_done = True
         self.wake()
+
+
+class Waiter(Collector):
+    """Hold up a thread."""
+
+    __slots__ = ("_gate",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._gate = threading.Lock()
+        self._gate.acquire()
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep until the answer is there, or it is this thread's turn to read, or the time is over."""
+        self._gate.acquire(timeout=timeout_s)
+
+    def wake(self) -> None:
+        """End the sleep; of several wakes one counts."""
+        try:  # noqa: SIM105 - on the path of every call, and suppress() is slow
+            self._gate.release()
+        except RuntimeError:  # nobody asleep, or woken already
+            pass
+
+
+class Pledge(Collector):
+    """Hold up a task: await `done`."""
+
+    __slots__ = ("done",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self.done: asyncio.Future[None] = loop.create_future()
+
+    def wake(self) -> None:
+        """Let the task go on, if it has not given up."""
+        if not self.done.done():
+            self.done.set_result(None)

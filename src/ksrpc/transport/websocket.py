@@ -21,50 +21,36 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidHandshake, InvalidStatus
-from websockets.frames import Frame, Opcode
-from websockets.protocol import State as WsState
-from websockets.uri import parse_uri
-
-from ksrpc import __version__, wire
 from ksrpc.errors import ConnectError, DeadlineError, KsrpcError, LostError
-from ksrpc.limits import SESSION
-from ksrpc.protocol import Buffer, Caller, Meta
-from ksrpc.protocol.event import Event, GoAwayCame, Greeted, RaiseCame, ResultCame
+from ksrpc.limits import ANSWER_GRACE_S, SESSION
+from ksrpc.protocol import Buffer, Meta
+from ksrpc.transport.conversation import Conversation
 from ksrpc.transport.dial import dial, hang_up, parse_url
-from ksrpc.transport.inlet import Inlet
-from ksrpc.transport.problem import parse_problem
 from ksrpc.transport.waiter import Waiter
 
 _POLL_S = 1
 _KEEP_S = 5.0
-#: How long after its deadline a call is waited for; the server ends it by then, or is gone.
-_GRACE_S = 3.0
-_MAX_MESSAGE = SESSION.frame_bytes + SESSION.meta_bytes + 64
+_GRACE_S = ANSWER_GRACE_S
 
 
 class WebSocketShell:
-    """Drive a Caller over one WebSocket connection. Usable from any number of threads at once."""
+    """Drive a Conversation over one socket. Usable from any number of threads at once."""
 
     def __init__(self, url: str, *, token: str | None, connect_s: float | None) -> None:
-        self.welcome: Meta = {}
         self.is_lost = False
-        self._loss = ""  # why, once it is
         self._pid = os.getpid()
-        self._lock = threading.Lock()  # session, protocol and waiters
+        self._lock = threading.Lock()  # the conversation
         self._send_lock = threading.Lock()
         self._read_lock = threading.Lock()
-        self._waiters: dict[int, Waiter] = {}
-        self._parts: list[Buffer] = []
-        self._inlet = Inlet(_MAX_MESSAGE)
-        self._session = Caller(now=time.monotonic())
+        self._talk = Conversation(url, token=token)
+        self._session = self._talk.session
+        self._waiters: dict[int, Waiter] = self._talk.waiters  # type: ignore[assignment]
         address = parse_url(url, ("ws", "wss"))
         self._socket = dial(address, connect_s)
         self._socket.settimeout(connect_s if connect_s is not None else SESSION.hello_s)
         self._is_tls = address.is_tls
         try:
-            self._protocol = self._shake_hands(url, token)
+            self._shake_hands()
             self._greet()
         except BaseException:
             hang_up(self._socket)
@@ -77,16 +63,16 @@ class WebSocketShell:
         Raises:
             KsrpcError: As the server, the library or the network has it.
         """
+        waiter = Waiter()
         with self._lock:
-            call = self._session.call(meta, pieces)
-            waiter = self._waiters[call] = Waiter()
+            call = self._talk.call(meta, pieces, waiter)
         return self._await(call, waiter, timeout_s)
 
     def describe(self, path: str, timeout_s: float | None) -> Any:
         """Ask what stands at a path; return the descriptor's fields."""
+        waiter = Waiter()
         with self._lock:
-            call = self._session.describe(path)
-            waiter = self._waiters[call] = Waiter()
+            call = self._talk.describe(path, waiter)
         return self._await(call, waiter, timeout_s)
 
     @property
@@ -98,8 +84,7 @@ class WebSocketShell:
         """Say good-bye and hang up; calls under way fail."""
         with contextlib.suppress(Exception):
             with self._lock:
-                self._protocol.send_close(1000)
-                data = b"".join(self._protocol.data_to_send())
+                data = self._talk.part()
             self._socket.settimeout(_POLL_S)
             self._socket.sendall(data)
         self._lose("the connection was closed here")
@@ -127,43 +112,26 @@ class WebSocketShell:
 
     # opening
 
-    def _shake_hands(self, url: str, token: str | None) -> ClientProtocol:
-        protocol = ClientProtocol(parse_uri(url), max_size=_MAX_MESSAGE)
-        protocol.reader = self._inlet
-        protocol.parser = protocol.parse()
-        next(protocol.parser)
-        request = protocol.connect()
-        request.headers["User-Agent"] = f"ksrpc/{__version__}"
-        if token:
-            request.headers["Authorization"] = f"Bearer {token}"
-        protocol.send_request(request)
+    def _shake_hands(self) -> None:
+        talk = self._talk
         try:
-            self._socket.sendall(b"".join(protocol.data_to_send()))
-            while protocol.state is WsState.CONNECTING and protocol.handshake_exc is None:
-                room = self._inlet.room()
-                count = self._socket.recv_into(room)
-                if not count:
-                    protocol.receive_eof()
-                    break
-                protocol.receive_data(room[:count])  # type: ignore[arg-type]  # our inlet takes it
+            self._socket.sendall(talk.request())
+            is_over = False
+            while not is_over:
+                room = talk.room()
+                is_over = talk.shake(room[: self._socket.recv_into(room)])
         except OSError as exc:
+            if isinstance(exc, KsrpcError):
+                raise
             raise ConnectError(f"the connection broke during the handshake: {exc}") from exc
-        failure = protocol.handshake_exc
-        if isinstance(failure, InvalidStatus):
-            raise _refusal(parse_problem(failure.response.status_code, bytes(failure.response.body or b"")))
-        if failure is not None or protocol.state is not WsState.OPEN:
-            reason = failure if isinstance(failure, InvalidHandshake) else "no answer"
-            raise ConnectError(f"this is not a ksrpc WebSocket: {reason}")
-        return protocol
 
     def _greet(self) -> None:
-        self._session.greet({"ksrpc": __version__, "features": sorted(wire.FEATURES)})
         self._flush()
         with self._reading():
-            while not self.welcome and not self.is_lost:
+            while not self._talk.welcome and not self.is_lost:
                 self._read()
         if self.is_lost:
-            raise ConnectError(f"the server did not greet: {self._loss}")
+            raise ConnectError(f"the server did not greet: {self._talk.loss}")
         self._socket.settimeout(None)
         seconds = struct.pack("ll", _POLL_S, 0)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, seconds)
@@ -224,9 +192,7 @@ class WebSocketShell:
     def _abandon(self, call: int) -> bool:
         """Give a call up; return whether the server may have it."""
         with self._lock:
-            was_sent = self._session.was_sent(call)
-            self._waiters.pop(call, None)
-            self._session.abandon(call, "the caller gave up")
+            was_sent = self._talk.abandon(call)
         self._flush()
         return was_sent
 
@@ -237,12 +203,12 @@ class WebSocketShell:
         try:
             if self._is_tls and not self._has_pending() and not select.select([self._socket], [], [], _POLL_S)[0]:
                 return False
-            room = self._inlet.room()
+            room = self._talk.room()
             count = self._socket.recv_into(room)
         except (BlockingIOError, ssl.SSLWantReadError):
             return False
         except (OSError, ValueError) as exc:
-            if isinstance(exc, TimeoutError) and not self.welcome:
+            if isinstance(exc, TimeoutError) and not self._talk.welcome:
                 raise
             self._lose(f"the connection broke: {exc}")
             return True
@@ -251,7 +217,7 @@ class WebSocketShell:
             return True
         try:
             with self._lock:
-                self._receive(room[:count])
+                self._talk.receive(room[:count])
         except KsrpcError as exc:
             self._lose(str(exc))
         except BaseException:  # what was read is taken in by half: nobody can go on from there
@@ -262,47 +228,6 @@ class WebSocketShell:
 
     def _has_pending(self) -> bool:
         return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
-
-    def _receive(self, data: memoryview) -> None:
-        self._protocol.receive_data(data)  # type: ignore[arg-type]  # our inlet takes it
-        now = time.monotonic()
-        for frame in self._protocol.events_received():
-            if isinstance(frame, Frame):
-                message = self._assemble(frame)
-                if message is not None and (event := self._session.receive(message, now)) is not None:
-                    self._act(event)
-        if self._protocol.state is not WsState.OPEN:
-            close = self._protocol.close_rcvd
-            reason = f"{close.code} {close.reason}" if close is not None else "without a reason"
-            raise LostError(f"the server closed the connection: {reason}")
-
-    def _assemble(self, frame: Frame) -> Buffer | None:
-        """Return a whole message; proxies may cut messages into fragments."""
-        if frame.opcode not in (Opcode.BINARY, Opcode.CONT):
-            return None
-        if frame.fin and not self._parts:
-            return frame.data
-        self._parts.append(bytes(frame.data))
-        if not frame.fin:
-            return None
-        whole, self._parts = b"".join(self._parts), []
-        return whole
-
-    def _act(self, event: Event) -> None:
-        if isinstance(event, ResultCame):
-            waiter = self._waiters.get(event.call)
-            if waiter is not None:
-                waiter.take(event)
-            if event.credited:
-                self._session.consume(event.call, len(event.body))
-        elif isinstance(event, RaiseCame):
-            waiter = self._waiters.get(event.call)
-            if waiter is not None:
-                waiter.fail(event)
-        elif isinstance(event, Greeted):
-            self.welcome = event.meta
-        elif isinstance(event, GoAwayCame):
-            self._session.is_leaving = True
 
     def _flush(self) -> None:
         """Send what waits, unless another thread is at it: that one sends ours too."""
@@ -332,16 +257,8 @@ class WebSocketShell:
             return bool(outbox)
 
     def _pull(self) -> tuple[bytes, bool]:
-        """Return the bytes of the next frames, at most one with a body, and whether there is more."""
         with self._lock:
-            if self._protocol.state is not WsState.OPEN:
-                return b"", False
-            while (frame := self._session.pull()) is not None:
-                self._protocol.send_binary(b"".join(frame))
-                if frame[1]:
-                    break
-            outbox = self._session.outbox
-            return b"".join(self._protocol.data_to_send()), not outbox.is_empty and bool(outbox)
+            return self._talk.pull()
 
     def _tick(self) -> None:
         try:
@@ -353,19 +270,10 @@ class WebSocketShell:
 
     def _lose(self, reason: str) -> None:
         """Fail every call under way, each with the truth about whether it may have run."""
-        self._loss = self._loss or reason
         self.is_lost = True
         hang_up(self._socket)
         with self._lock:
-            for call, waiter in list(self._waiters.items()):
-                if not waiter.is_done:
-                    waiter.lose(LostError(reason, maybe_ran=self._session.was_sent(call)))
-            self._waiters.clear()
-
-
-def _refusal(error: KsrpcError) -> KsrpcError:
-    """Say of a failed handshake what it is: nothing was called yet."""
-    return ConnectError(str(error)) if isinstance(error, LostError) else error
+            self._talk.lose(reason)
 
 
 def _check(deadline: float | None) -> None:

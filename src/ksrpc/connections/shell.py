@@ -1,0 +1,104 @@
+"""The shells of one connection: one for all threads of a process, and one for each event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import weakref
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+
+class Shell(Protocol):
+    """Be what owns sockets: blocking, or on one loop."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Tell whether new calls may be made."""
+
+    def close(self) -> None:
+        """Hang up."""
+
+
+S = TypeVar("S", bound=Shell)
+A = TypeVar("A", bound=Shell)
+
+
+class _Seat(Generic[A]):
+    """Hold the shell of one event loop."""
+
+    def __init__(self) -> None:
+        self.opening = asyncio.Lock()
+        self.shell: A | None = None
+
+
+class Shells(Generic[S, A]):
+    """Open a shell with the first call and again after the last one was lost; the child of a fork has its own.
+
+    Args:
+        opens: Makes the one for threads.
+        aopens: Makes the one of the running loop.
+    """
+
+    def __init__(self, opens: Callable[[], S], aopens: Callable[[], Awaitable[A]]) -> None:
+        self._opens = opens
+        self._aopens = aopens
+        self._lock = threading.Lock()
+        self._shell: S | None = None
+        self._pid = 0
+        self._seats: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Seat[A]] = weakref.WeakKeyDictionary()
+        _MADE.add(self)
+
+    def get(self) -> S:
+        """Return the shell for threads."""
+        shell = self._shell
+        if shell is not None and shell.is_usable and self._pid == os.getpid():
+            return shell
+        with self._lock:
+            if self._shell is None or not self._shell.is_usable or self._pid != os.getpid():
+                self._shell = self._opens()
+                self._pid = os.getpid()
+            return self._shell
+
+    async def aget(self) -> A:
+        """Return the shell of the running loop."""
+        loop = asyncio.get_running_loop()
+        seat = self._seats.get(loop)
+        if seat is None:
+            with self._lock:
+                seat = self._seats[loop] = _Seat()
+        if seat.shell is not None and seat.shell.is_usable:
+            return seat.shell
+        async with seat.opening:
+            if seat.shell is None or not seat.shell.is_usable:
+                seat.shell = await self._aopens()
+            return seat.shell
+
+    def close(self) -> None:
+        """Close them all; each that belongs to a loop on its loop."""
+        with self._lock:
+            shell, self._shell = self._shell, None
+            seats = list(self._seats.items())
+        if shell is not None and self._pid == os.getpid():
+            shell.close()
+        for loop, seat in seats:
+            mine, seat.shell = seat.shell, None
+            if mine is not None and not loop.is_closed():
+                loop.call_soon_threadsafe(mine.close)
+
+    def unlock(self) -> None:
+        """Free the lock in the child of a fork: the thread that may have held it does not exist there."""
+        self._lock = threading.Lock()
+
+
+_MADE: weakref.WeakSet[Shells[Any, Any]] = weakref.WeakSet()
+
+
+def _unlock() -> None:
+    for shells in _MADE:
+        shells.unlock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)

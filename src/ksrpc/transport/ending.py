@@ -1,0 +1,29 @@
+"""Hang up when an event loop ends: who opened a connection without `async with` leaves no open socket either."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+
+
+class LoopEnd:
+    """Run a function when the running loop shuts down its asynchronous generators, as `asyncio.run` does at its end.
+
+    The function should hold what it closes weakly: the end may be long in coming.
+    """
+
+    def __init__(self, close: Callable[[], None]) -> None:
+        self._waiting = _wait(close)
+        self._is_armed = False
+
+    async def arm(self) -> None:
+        """Begin to watch; the first call counts."""
+        if not self._is_armed:
+            self._is_armed = True
+            await anext(self._waiting)
+
+
+async def _wait(close: Callable[[], None]) -> AsyncGenerator[None]:
+    try:
+        yield
+    finally:
+        close()
