@@ -12,6 +12,7 @@ from ksrpc.connections.base import Connection
 from ksrpc.connections.http import HttpxConnection
 from ksrpc.connections.websocket import WebSocketConnection
 from ksrpc.errors import AuthError
+from tests.helpers.awaited import Awaited
 from tests.helpers.server import GatewayProcess
 
 LIBRARIES = """
@@ -28,11 +29,21 @@ allow = ["demo", "math", "numpy", "pandas", "os.path", "statistics", "datetime",
 """
 
 
-def connection_to(gateway: GatewayProcess, transport: str, *, token: str | None = None) -> Connection:
+def connection_to(gateway: GatewayProcess, way: str, *, token: str | None = None) -> Connection:
     """Make a connection of the given kind; nothing is sent before its first call."""
+    transport, _, manner = way.partition(" ")
+    made: Connection
     if transport == "websocket":
-        return WebSocketConnection(f"{gateway.ws_url}/ws/bytes", token=token)
-    return HttpxConnection(f"{gateway.url}/api/file", token=token)
+        made = WebSocketConnection(f"{gateway.ws_url}/ws/bytes", token=token)
+    else:
+        made = HttpxConnection(f"{gateway.url}/api/file", token=token)
+    return Awaited(made) if manner == "awaited" else made
+
+
+@pytest.fixture(scope="session", params=["http", "websocket", "http awaited", "websocket awaited"])
+def way(request: pytest.FixtureRequest) -> str:
+    """Run one test body over every transport, blocking and awaited."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")
@@ -43,10 +54,12 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProce
 
 
 @pytest.fixture(scope="session")
-def connection(libraries: GatewayProcess, transport: str) -> Iterator[Connection]:
-    """Share one connection to `libraries` for each transport."""
-    with connection_to(libraries, transport) as opened:
+def connection(libraries: GatewayProcess, way: str) -> Iterator[Connection]:
+    """Share one connection to `libraries` for each way to call."""
+    with connection_to(libraries, way) as opened:
         yield opened
+    if isinstance(opened, Awaited):
+        opened.stop()
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ from ksrpc.errors import (
     MissingExtraError,
     NotFoundError,
 )
+from tests.helpers.awaited import Awaited
 from tests.helpers.server import GatewayProcess, clean_environment
 from tests.integration.conftest import connection_to
 
@@ -68,10 +69,12 @@ asyncio.run(notebook())
 
 
 @pytest.fixture
-def own(transport: str, libraries: GatewayProcess) -> Iterator[Connection]:
+def own(way: str, libraries: GatewayProcess) -> Iterator[Connection]:
     """Open a connection that belongs to one test alone."""
-    with connection_to(libraries, transport) as opened:
+    with connection_to(libraries, way) as opened:
         yield opened
+    if isinstance(opened, Awaited):
+        opened.stop()
 
 
 def run_python(code: str, gateway: GatewayProcess) -> str:
@@ -329,20 +332,20 @@ def test_a_server_that_says_nothing_is_given_up(transport: str) -> None:
             there.call("math.pow", 2, 3)
 
 
-def test_a_wrong_token_is_told_apart_from_a_missing_right(own: Connection, libraries: GatewayProcess) -> None:
-    wrong = type(own)(own.url, token="ksr_00000000_" + "0" * 43 + "000000")
+def test_a_wrong_token_is_told_apart_from_a_missing_right(way: str, libraries: GatewayProcess) -> None:
+    wrong = connection_to(libraries, way, token="ksr_00000000_" + "0" * 43 + "000000")
     with wrong, pytest.raises(AuthError) as raised:
         RpcClient("math", wrong).pow(2, 3)
     assert raised.value.maybe_ran is False
     assert "0000" not in str(raised.value)
 
 
-def test_a_restarted_server_is_found_again(transport: str, tmp_path: Path) -> None:
+def test_a_restarted_server_is_found_again(way: str, tmp_path: Path) -> None:
     config = "[server]\nport = {}\n[call]\nenabled = true\n[access]\nanonymous = true\n"
     port = free_port()
     gateway = GatewayProcess(tmp_path, config.format(port))
     gateway.start()
-    with connection_to(gateway, transport) as there:
+    with connection_to(gateway, way) as there:
         demo = RpcClient("demo", there)
         assert demo.echo(1) == 1
         gateway.stop()
@@ -360,11 +363,6 @@ def test_a_restarted_server_is_found_again(transport: str, tmp_path: Path) -> No
 def test_what_cannot_travel_is_named_before_anything_is_sent(own: Connection) -> None:
     with pytest.raises(TypeError, match=r"\[1\]\['model'\]"):
         RpcClient("demo", own).echo([1, {"model": object()}])
-
-
-def test_async_local_says_what_to_use_instead(own: Connection) -> None:
-    with pytest.raises(ConfigError, match="to_thread"):
-        RpcClient("demo", own, async_local=True)
 
 
 def test_the_client_loads_neither_pandas_nor_the_server(gateway: GatewayProcess) -> None:

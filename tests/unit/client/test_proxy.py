@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -26,8 +27,14 @@ class Recorder(Connection):
         self.count += 1
         return path, args, kwargs, options
 
+    async def acall(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
+        return self.call(path, args, kwargs, options)
+
     def describe(self, path: str) -> dict[str, Any]:
         return {"path": path}
+
+    async def adescribe(self, path: str) -> dict[str, Any]:
+        return self.describe(path)
 
     def close(self) -> None:
         self.count = -1
@@ -136,12 +143,11 @@ def test_a_module_is_a_name(connection: Recorder, module: Any) -> None:
         RpcClient(module, connection)
 
 
-def test_async_local_is_said_to_be_missing(client: RpcClient, connection: Recorder) -> None:
-    client.async_local = False
-    with pytest.raises(ConfigError, match="async_local=True"):
-        client.async_local = True
-    with pytest.raises(ConfigError, match="async_local=True"):
-        RpcClient("math", connection, async_local=True)
+def test_with_async_local_a_call_is_awaited(client: RpcClient) -> None:
+    before = client.pow
+    client.async_local = True
+    assert asyncio.run(client.pow(2, y=3)) == ("math.pow", (2,), {"y": 3}, Options(async_local=True))
+    assert before(1)[0] == "math.pow"  # it keeps the options of its moment
 
 
 def test_the_gateway_object(connection: Recorder) -> None:

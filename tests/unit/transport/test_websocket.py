@@ -338,8 +338,9 @@ def test_a_connection_connects_again_after_a_loss_and_after_goaway() -> None:
         with pytest.raises(LostError):
             connection.call("demo.f", (), {}, Options())
         assert connection.call("demo.f", (), {}, Options()) == "last"
-        while connection._shell is not None and connection._shell.is_usable:
-            connection._shell._read()  # until the GOAWAY is in
+        shell = connection._shells.get()
+        while shell.is_usable:
+            shell._read()  # until the GOAWAY is in
         assert connection.call("demo.f", (), {}, Options()) == "again"
         assert server.accepted == 3
         connection.close()

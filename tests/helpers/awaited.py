@@ -1,0 +1,86 @@
+"""Drive the awaited side of a connection as if it were the blocking one, so that one test body covers both."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from ksrpc.connections.base import Connection, Options, Timeout
+
+T = TypeVar("T")
+
+
+class LoopThread:
+    """Run an event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+
+    def stop(self) -> None:
+        """End the loop as `asyncio.run` does."""
+        self.run(self.loop.shutdown_asyncgens())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+
+class Awaited(Connection):
+    """Make every call of a connection on a loop; the child of a fork has a loop of its own."""
+
+    def __init__(self, inner: Connection) -> None:
+        self._inner = inner
+        self._driver: LoopThread | None = None
+        self._driver_pid = 0
+        super().__init__(inner.url)
+
+    @property
+    def timeout(self) -> Timeout:
+        return self._inner.timeout
+
+    @timeout.setter
+    def timeout(self, value: Timeout) -> None:
+        self._inner.timeout = value
+
+    def call(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
+        return self._run(self._inner.acall(path, args, kwargs, options))
+
+    async def acall(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
+        return await self._inner.acall(path, args, kwargs, options)
+
+    def describe(self, path: str) -> dict[str, Any]:
+        return self._run(self._inner.adescribe(path))
+
+    async def adescribe(self, path: str) -> dict[str, Any]:
+        return await self._inner.adescribe(path)
+
+    def close(self) -> None:
+        if self._driver is not None and self._driver_pid == os.getpid():
+            self._driver.run(self._inner.aclose())
+
+    def stop(self) -> None:
+        """Close it and end its loop."""
+        self.close()
+        if self._driver is not None and self._driver_pid == os.getpid():
+            self._driver.stop()
+        self._driver = None
+
+    def __exit__(self, cls: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._driver is None or self._driver_pid != os.getpid():
+            self._driver, self._driver_pid = LoopThread(), os.getpid()
+        return self._driver.run(work)
