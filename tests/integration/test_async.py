@@ -113,7 +113,7 @@ def test_a_cancelled_task_cancels_its_call(
             began = time.monotonic()
             for _ in range(12):  # more than there are processes: each must have been given back
                 with pytest.raises(TimeoutError):
-                    await asyncio.wait_for(demo.sleep(50), 0.2)
+                    await asyncio.wait_for(demo["sleep"](50), 0.2)
             assert await demo.echo(2) == 2
             assert time.monotonic() - began < 30
 
@@ -149,7 +149,7 @@ def test_closing_in_the_middle_fails_what_is_under_way_and_the_next_call_connect
         async with opened(gateway, transport) as connection:
             demo = RpcClient("demo", connection, async_local=True)
             await demo.echo(1)
-            call = asyncio.ensure_future(demo.sleep(30))
+            call = asyncio.ensure_future(demo["sleep"](30))
             await demo.echo(2)
             connection.close()
             with pytest.raises(LostError) as raised:
