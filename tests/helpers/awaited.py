@@ -41,7 +41,7 @@ class Awaited(Connection):
         self._inner = inner
         self._driver: LoopThread | None = None
         self._driver_pid = 0
-        super().__init__(inner.url)
+        super().__init__(inner.url, timeout=inner.timeout)
 
     @property
     def timeout(self) -> Timeout:

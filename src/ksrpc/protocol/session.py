@@ -119,6 +119,11 @@ class Session:
             self._pinged_at = now
             self.outbox.put_control(pack_head(T.PING, offset=int(now * 1000) & (2**63 - 1)))
 
+    @property
+    def heard_at(self) -> float:
+        """Return when the last message of the peer came [s, the clock of `now`]."""
+        return self._heard_at
+
     def go_away(self, reason: str) -> None:
         """Tell the peer that nothing new is taken; what runs is finished."""
         self.is_leaving = True

@@ -170,6 +170,7 @@ class AsyncSocketShell:
             carrier.transport.close()
 
     async def _await(self, call: int, pledge: Pledge, timeout_s: float | None) -> Any:
+        began = time.monotonic()
         self._carrier.flush()
         try:
             if timeout_s is None:
@@ -178,6 +179,7 @@ class AsyncSocketShell:
                 async with asyncio.timeout(timeout_s + _GRACE_S):
                     await pledge.done
         except TimeoutError:
+            self._talk.doubt(began)
             raise DeadlineError("no answer within the call's time", maybe_ran=self._abandon(call)) from None
         except BaseException:
             self._abandon(call)

@@ -54,11 +54,13 @@ class Conversation:
         welcome: The server's greeting; empty before it came.
         loss: Why the connection is lost; empty while it is not.
         waiters: Who waits, by call.
+        is_suspect: Whether the server has kept silent where it owed an answer: new calls go elsewhere.
     """
 
     def __init__(self, url: str, *, token: str | None) -> None:
         self.welcome: Meta = {}
         self.loss = ""
+        self.is_suspect = False
         self.waiters: dict[int, Waiting] = {}
         self.session = Caller(now=time.monotonic())
         self._parts: list[Buffer] = []
@@ -109,7 +111,7 @@ class Conversation:
     @property
     def is_usable(self) -> bool:
         """Tell whether new calls may be made."""
-        return not self.loss and not self.session.is_leaving
+        return not self.loss and not self.is_suspect and not self.session.is_leaving
 
     def call(self, meta: Meta, pieces: Sequence[Buffer], waiter: Waiting) -> int:
         """Open a call; its waiter is told the answer.
@@ -133,6 +135,11 @@ class Conversation:
         self.waiters.pop(call, None)
         self.session.abandon(call, "the caller gave up")
         return was_sent
+
+    def doubt(self, since: float) -> None:
+        """Take note of a call over its time; if nothing at all came since then, the connection may be a dead one."""
+        if self.session.heard_at < since:
+            self.is_suspect = True
 
     def lose(self, reason: str) -> None:
         """Fail every call under way, each with the truth about whether it may have run."""

@@ -18,7 +18,7 @@ import struct
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ksrpc.errors import ConnectError, DeadlineError, KsrpcError, LostError
@@ -42,6 +42,7 @@ class WebSocketShell:
         self._lock = threading.Lock()  # the conversation
         self._send_lock = threading.Lock()
         self._read_lock = threading.Lock()
+        self._gone = gone = threading.Event()
         self._talk = Conversation(url, token=token)
         self._session = self._talk.session
         self._waiters: dict[int, Waiter] = self._talk.waiters  # type: ignore[assignment]
@@ -55,7 +56,8 @@ class WebSocketShell:
         except BaseException:
             hang_up(self._socket)
             raise
-        threading.Thread(target=_keep, args=(weakref.ref(self),), name="ksrpc-keeper", daemon=True).start()
+        mine = weakref.ref(self, lambda _: gone.set())
+        threading.Thread(target=_keep, args=(mine, gone), name="ksrpc-keeper", daemon=True).start()
 
     def call(self, meta: Meta, pieces: Sequence[Buffer], timeout_s: float | None) -> Any:
         """Make a call and wait for its value.
@@ -78,7 +80,7 @@ class WebSocketShell:
     @property
     def is_usable(self) -> bool:
         """Tell whether new calls may be made."""
-        return not self.is_lost and not self._session.is_leaving
+        return not self.is_lost and self._talk.is_usable
 
     def close(self) -> None:
         """Say good-bye and hang up; calls under way fail."""
@@ -147,13 +149,15 @@ class WebSocketShell:
     # waiting: leader and followers
 
     def _await(self, call: int, waiter: Waiter, timeout_s: float | None) -> Any:
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s + _GRACE_S
+        began = time.monotonic()
+        deadline = None if timeout_s is None else began + timeout_s + _GRACE_S
         try:
             self._flush()
             self._wait(waiter, deadline)
         except BaseException as exc:
             was_sent = self._abandon(call)
             if isinstance(exc, DeadlineError):
+                self._talk.doubt(began)
                 raise DeadlineError(str(exc), maybe_ran=was_sent) from None
             raise
         finally:
@@ -274,6 +278,7 @@ class WebSocketShell:
         hang_up(self._socket)
         with self._lock:
             self._talk.lose(reason)
+        self._gone.set()
 
 
 def _check(deadline: float | None) -> None:
@@ -281,10 +286,8 @@ def _check(deadline: float | None) -> None:
         raise DeadlineError("no answer within the call's time")
 
 
-def _keep(reference: weakref.ref[WebSocketShell]) -> None:
-    pause: Callable[[float], bool] = threading.Event().wait
-    while True:
-        pause(_KEEP_S)
+def _keep(reference: weakref.ref[WebSocketShell], gone: threading.Event) -> None:
+    while not gone.wait(_KEEP_S):
         shell = reference()
         if shell is None or not shell.keep():
             return
