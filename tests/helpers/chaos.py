@@ -9,8 +9,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-#: What may happen to a connection: (name, weight).
-FAULTS = (("delay", 2), ("cut up", 3), ("cut down", 3), ("half-open", 1), ("reset", 2))
+#: What may happen to a connection, and how often.
+FAULTS = {"delay": 2, "cut up": 3, "cut down": 3, "half-open": 1, "reset": 2}
 _CHUNK = 4096
 
 
@@ -56,8 +56,7 @@ class ChaosProxy:
 
     def _draw(self) -> tuple[str, int]:
         with self._lock:
-            names, weights = zip(*FAULTS, strict=True)
-            fate = self._random.choices(names, weights)[0]
+            fate = self._random.choices(list(FAULTS), list(FAULTS.values()))[0]
             self.fates[fate] = self.fates.get(fate, 0) + 1
             return fate, self._random.randrange(0, self._most_bytes)
 
