@@ -59,6 +59,10 @@ class Connection(ABC):
         """Return the descriptor of what stands at `path`: kind, signature, docstring, members."""
 
     @abstractmethod
+    def ask(self, target: str) -> dict[str, Any]:
+        """Return what an address of the gateway tells, such as "/v1/me"; over HTTP in any case."""
+
+    @abstractmethod
     def close(self) -> None:
         """Hang up. The next call connects again."""
 

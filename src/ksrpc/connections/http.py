@@ -54,9 +54,12 @@ class HttpxConnection(Connection):
 
     def describe(self, path: str) -> dict[str, Any]:
         """Ask for a descriptor; see `Connection.describe`."""
-        target = f"{self._prefix}/v1/describe/{quote(path)}"
+        return self.ask(f"/v1/describe/{quote(path)}")
+
+    def ask(self, target: str) -> dict[str, Any]:
+        """Read an address of the gateway; see `Connection.ask`."""
         fields: dict[str, Any] = self._get_shell().get(
-            target, connect_s=self._connect_s, timeout_s=self._answer_s(Options())
+            self._prefix + target, connect_s=self._connect_s, timeout_s=self._answer_s(Options())
         )
         return fields
 

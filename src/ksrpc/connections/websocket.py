@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ksrpc import wire
 from ksrpc.connections.base import Connection, Options, Timeout
+from ksrpc.connections.http import HttpxConnection
 from ksrpc.errors import ConfigError
 from ksrpc.transport.dial import parse_url
 from ksrpc.transport.websocket import WebSocketShell
@@ -58,6 +59,12 @@ class WebSocketConnection(Connection):
         """Ask for a descriptor; see `Connection.describe`."""
         fields: dict[str, Any] = self._get_shell().describe(path, self._answer_s(Options()))
         return fields
+
+    def ask(self, target: str) -> dict[str, Any]:
+        """Read an address of the gateway in a request of its own; see `Connection.ask`."""
+        url = "http" + self._url.removeprefix("ws").removesuffix(_ENDING).removesuffix("/v1/ws")
+        with HttpxConnection(url, token=self._token, timeout=self.timeout) as beside:
+            return beside.ask(target)
 
     def close(self) -> None:
         """Say good-bye and hang up; calls under way in other threads fail."""

@@ -29,6 +29,9 @@ class Recorder(Connection):
     def describe(self, path: str) -> dict[str, Any]:
         return {"path": path}
 
+    def ask(self, target: str) -> dict[str, Any]:
+        return {"modules": [{"path": target}], "user": "zhang"}
+
     def close(self) -> None:
         self.count = -1
 
