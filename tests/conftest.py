@@ -10,10 +10,11 @@ from tests.helpers.server import GatewayProcess
 
 
 @pytest.fixture(autouse=True)
-def _no_foreign_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the developer's own address and token of a gateway out of every test."""
+def _no_foreign_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the developer's own address, token and profile of a gateway out of every test."""
     for name in ("KSRPC_URL", "KSRPC_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "no profile"))
 
 
 @pytest.fixture(scope="session")

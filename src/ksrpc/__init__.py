@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ksrpc.client import RemoteGateway, RpcClient, connect
+    from ksrpc.client import AsyncGateway, RemoteGateway, RpcClient, aconnect, connect
 
 __version__ = "1.0.0.dev0"
-__all__ = ["RemoteGateway", "RpcClient", "__version__", "connect"]
+_CLIENT = ("AsyncGateway", "RemoteGateway", "RpcClient", "aconnect", "connect")
+__all__ = ["AsyncGateway", "RemoteGateway", "RpcClient", "__version__", "aconnect", "connect"]
 
 
 def __getattr__(name: str) -> Any:
     """Load the client when it is first asked for: a worker process has no use for it."""
-    if name in ("RemoteGateway", "RpcClient", "connect"):
+    if name in _CLIENT:
         from ksrpc import client  # noqa: PLC0415 - lazily, see above
 
         return getattr(client, name)

@@ -160,11 +160,37 @@ class UnsupportedError(RefusedError, ValueError):
 
 
 class QuotaError(RefusedError):
-    """Say which quota is used up and when it opens again."""
+    """Say which quota is used up and when it opens again.
+
+    Attributes:
+        scope: What the quota is of: a module or function; "*" is everything together.
+        limit_rows: How much it is.
+        used_rows: How much of it is used.
+        resets_in_s: When it opens again [s].
+        retry_after_s: When the call may be tried again [s]: earlier, if what is left is held by calls that run; None if
+            no time helps.
+    """
 
     code = "quota"
     status = 429
     retryable = True
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        scope: str = "",
+        limit_rows: int = 0,
+        used_rows: int = 0,
+        resets_in_s: float = 0.0,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(text)
+        self.scope = scope
+        self.limit_rows = limit_rows
+        self.used_rows = used_rows
+        self.resets_in_s = resets_in_s
+        self.retry_after_s = retry_after_s
 
 
 class BusyError(RefusedError):

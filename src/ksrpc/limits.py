@@ -96,3 +96,7 @@ MEMO_ENTRIES = 4096
 HTTP_HEAD_BYTES = 64 * KIB
 #: A token longer than this is refused unread.
 TOKEN_CHARS = 256
+#: Rows that one answer counts at most, whatever its head says.
+ANSWER_ROWS = 1 << 40
+#: Parts of an answer that are looked at to count its rows; larger collections count their items.
+TALLY_NODES = 1 << 16

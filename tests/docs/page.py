@@ -89,6 +89,11 @@ def pages() -> list[Path]:
     return [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
+def is_tutorial(page: Path) -> bool:
+    """Tell whether a page is played as a whole, by test_tutorial.py."""
+    return page.parent.name == "tutorial"
+
+
 def strip_comments(code: str) -> list[str]:
     """Give the lines of a program without its comments, so that translations can be compared."""
     lines = [re.sub(r"(^|\s+)#.*", "", line).rstrip() for line in code.splitlines()]

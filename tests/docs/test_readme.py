@@ -16,7 +16,7 @@ import pytest
 
 from ksrpc.config import load_config
 from tests.docs import play
-from tests.docs.page import Block, expected_lines, load_blocks, missing_line, pages, strip_comments
+from tests.docs.page import Block, expected_lines, is_tutorial, load_blocks, missing_line, pages, strip_comments
 from tests.helpers.server import ROOT, GatewayProcess, clean_environment
 
 SKIPS_MAX = 3
@@ -35,7 +35,7 @@ anonymous = true
 allow = ["demo", "math", "os.path", "numpy", "pandas", "arch.data.sp500"]
 """
 
-EVERY = [block for page in pages() for block in load_blocks(page)]
+EVERY = [block for page in pages() if not is_tutorial(page) for block in load_blocks(page)]
 BLOCKS = [block for block in EVERY if block.is_runnable]
 SETTINGS = [block for block in EVERY if block.language == "toml"]
 
@@ -103,7 +103,8 @@ def env(tmp_path: Path) -> dict[str, str]:
         (programs / name).write_text(f"#!/bin/sh\nexec '{command}' \"$@\"\n")
         (programs / name).chmod(0o755)
     env = clean_environment()
-    return {**env, "PATH": f"{programs}{os.pathsep}{env['PATH']}", "HOME": str(tmp_path)}
+    path = f"{programs}{os.pathsep}{env['PATH']}"
+    return {**env, "PATH": path, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / ".config")}
 
 
 def program(block: Block) -> str:

@@ -15,6 +15,8 @@ from pydantic_core import PydanticUndefined
 
 from ksrpc.cli.command import main
 from ksrpc.config import Config
+from ksrpc.config.environment import kind_of
+from ksrpc.config.schema import QuotaSection, QuotaTable
 from ksrpc.config.template import TEMPLATE
 from ksrpc.errors import BY_CODE, KsrpcError, LocalError, LostError
 from tests.docs.page import pages
@@ -64,7 +66,10 @@ def test_a_lost_call_is_worth_a_retry_exactly_if_it_did_not_run() -> None:
 def commands(command: click.Command, path: str = "ksrpc") -> Iterator[tuple[str, click.Command]]:
     yield path, command
     if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
             yield from commands(inner, f"{path} {name}")
 
 
@@ -107,16 +112,16 @@ def test_every_command_explains_itself(path: str) -> None:
 
 
 def settings(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Walk the schema: dotted key → its default; the name of a table that users choose is NAME."""
+    """Walk the schema: dotted key → its default; a name that users choose is NAME."""
     for name, field in model.model_fields.items():
-        kind: Any = field.annotation
-        is_table = get_origin(kind) is dict
-        inner = get_args(kind)[1] if is_table else kind
+        section, is_table = kind_of(field.annotation)
         key = f"{path}{name}.NAME" if is_table else f"{path}{name}"
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from settings(inner, f"{key}.")
-        else:
+        if section is None:
             yield key, field
+        else:
+            yield from settings(section, f"{key}.")
+    if model is QuotaTable:
+        yield from settings(QuotaSection, f"{path}NAME.")
 
 
 SETTINGS = dict(settings(Config))
@@ -136,7 +141,7 @@ def test_the_documented_default_is_that_of_the_code(key: str) -> None:
     assert default is not PydanticUndefined
     told = documented_settings()[key][0]
     if default is None:
-        assert told == "none" or told == f"as `{key.replace('user.NAME', 'access').replace('module.NAME', 'call')}`"
+        assert told == "none" or re.fullmatch(r"as `([\w.]+)`", told)[1] in SETTINGS  # type: ignore[index]
     else:
         assert told == f"`{shown(default)}`"
 
@@ -158,12 +163,12 @@ def test_every_choice_of_a_setting_is_documented(key: str) -> None:
 def test_the_written_configuration_shows_every_setting() -> None:
     table, written = "", set()
     for line in TEMPLATE.splitlines():
-        header = re.match(r"(?:# )?\[(\w+)(\.\w+)?\]", line)
-        key = re.match(r"(?:# )?(\w+) = ", line)
+        header = re.match(r'(?:# )?\[(\w+)(\.default|\.[\w".]+)?\]', line)
+        key = re.match(r"(?:# )?(\w+) = ({ \w+)?", line)
         if header:
-            table = header[1] + (".NAME" if header[2] else "")
+            table = header[1] + ("" if not header[2] else header[2] if header[2] == ".default" else ".NAME")
         elif key:
-            written.add(f"{table}.{key[1]}")
+            written.add(f"{table}.{key[1]}{(key[2] or '').replace('{ ', '.')}")
     assert written == set(SETTINGS)
 
 

@@ -63,6 +63,12 @@ class Awaited(Connection):
     async def adescribe(self, path: str) -> dict[str, Any]:
         return await self._inner.adescribe(path)
 
+    def ask(self, target: str) -> dict[str, Any]:
+        return self._run(self._inner.aask(target))
+
+    async def aask(self, target: str) -> dict[str, Any]:
+        return await self._inner.aask(target)
+
     def close(self) -> None:
         if self._driver is not None and self._driver_pid == os.getpid():
             self._driver.run(self._inner.aclose())

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+import ksrpc
 from ksrpc import RpcClient
 from ksrpc.connections.base import Connection, Options
 from ksrpc.connections.http import HttpxConnection
@@ -85,6 +86,25 @@ def test_as_the_original_has_it(gateway: GatewayProcess, transport: str) -> None
         "Hi BB, from an async function",
         "Hi CC, from a sync function",
     ]
+
+
+def test_aconnect_is_awaited_or_entered(
+    gateway: GatewayProcess, transport: str, run: Callable[[Coroutine[Any, Any, Any]], Any]
+) -> None:
+    url = gateway.ws_url if transport == "websocket" else gateway.url
+
+    async def work() -> None:
+        async with ksrpc.aconnect(url) as gw:
+            assert await gw.call("math.pow", 2, 3) == 8.0
+            assert await gw.module("math").pi() == 3.141592653589793
+            assert (await gw.describe("math.pow"))["path"] == "math.pow"
+            assert (await gw.me())["user"] == "anonymous"
+            assert "math" in [entry["path"] for entry in await gw.modules()]
+        gw = await ksrpc.aconnect(url)
+        assert await gw.call("math.pow", 2, 3) == 8.0
+        await gw.close()
+
+    run(work())
 
 
 def test_large_values_both_ways_while_small_calls_go_on(
@@ -162,6 +182,7 @@ def test_closing_in_the_middle_fails_what_is_under_way_and_the_next_call_connect
 
 UNCLOSED = """
 import asyncio
+import ksrpc
 from ksrpc import RpcClient
 from ksrpc.connections.http import HttpxConnection
 from ksrpc.connections.websocket import WebSocketConnection

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import signal
@@ -11,18 +12,28 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 import ksrpc
+from ksrpc.config import load_config
+from ksrpc.config.template import TEMPLATE
 from ksrpc.connections.http import HttpxConnection
 from ksrpc.errors import AuthError
 from tests.helpers.server import GatewayProcess, clean_environment
+from tests.helpers.terminal import run_on_terminal
 from tests.integration.conftest import usable
 from tests.integration.exchange import ask, post
 
 TOKEN = re.compile(r"ksr_[0-9A-Za-z]{8}_[0-9A-Za-z]{49}")
-COMMANDS = [[], ["init"], ["serve"], ["token"], ["token", "create"], ["token", "ls"], ["token", "revoke"]]
+COMMANDS = [[], ["init"], ["serve"], ["doctor"]] + [
+    words.split()
+    for words in (
+        "token", "token create", "token ls", "token revoke", "user", "user add", "user set", "user ls", "user show",
+        "user rm", "cache", "cache ls", "cache show", "cache stats", "cache purge", "cache check",
+    )
+]  # fmt: skip
 
 
 def ksrpc_in(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -91,9 +102,75 @@ def test_init_leaves_what_is_there_alone(tmp_path: Path) -> None:
 def test_init_for_the_network_is_served_to_the_network(tmp_path: Path) -> None:
     assert ksrpc_in(tmp_path, "init", "--lan", "--enable").returncode == 0
     with GatewayProcess(tmp_path, None, arguments=("serve", "--port", "0")) as gateway:
-        assert gateway.url.startswith("http://0.0.0.0:")
-        assert ask(gateway, "GET", "/livez").status == 200
-        assert post(gateway, "demo.echo", {"args": [1]}).status == 401
+        told = {urlsplit(line.split()[-1]).hostname for line in gateway.log.splitlines() if "http://" in line}
+        assert told
+        assert "0.0.0.0" not in told, "nobody can call that"
+        for host in [*filter(None, told), "127.0.0.1"]:
+            assert ask(replaced(gateway, host), "GET", "/livez").status == 200, host
+        assert post(replaced(gateway, "127.0.0.1"), "demo.echo", {"args": [1]}).status == 401
+
+
+def replaced(gateway: GatewayProcess, host: str) -> GatewayProcess:
+    """Look at the same gateway under another of its addresses."""
+    other = copy.copy(gateway)
+    other.url = f"http://{host}:{gateway.port}"
+    return other
+
+
+def test_the_ready_line_tells_the_public_address_first(tmp_path: Path) -> None:
+    config = '[server]\nport = 0\npublic_url = "https://gateway.example/"\n'
+    with GatewayProcess(tmp_path, config) as gateway:
+        assert gateway.url == "https://gateway.example"
+        gateway.await_log("call.enabled")
+        assert re.search(r"^  also http://127.0.0.1:\d+$", gateway.log, re.MULTILINE)
+
+
+def test_init_allows_what_it_is_told(tmp_path: Path) -> None:
+    done = ksrpc_in(tmp_path, "init", "--allow", "math, os.path", "--enable")
+    assert done.returncode == 0, done.stderr
+    settings = load_config(tmp_path / "ksrpc.toml")
+    assert settings.access.allow == ("math", "os.path")
+    assert settings.call.enabled
+    lines = (tmp_path / "ksrpc.toml").read_text().splitlines()
+    assert sum(line.startswith(('allow = ["math", "os.path"]', "block = []")) for line in lines) == 2
+    assert len(lines) == TEMPLATE.count("\n"), "nothing else has changed"
+
+
+def test_init_with_a_wrong_pattern_leaves_nothing_behind(tmp_path: Path) -> None:
+    assert_one_line(ksrpc_in(tmp_path, "init", "--allow", "a b"), "a b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_asks_on_a_terminal_only_what_it_was_not_told(tmp_path: Path) -> None:
+    def init(*arguments: str, typed: str = "") -> str:
+        (tmp_path / "ksrpc.toml").unlink(missing_ok=True)
+        command = [sys.executable, "-m", "ksrpc", "init", *arguments]
+        shown = run_on_terminal(
+            command, cwd=tmp_path, env=clean_environment(), typed=[("[Y/n]", typed)] if typed else []
+        )
+        assert shown.status == 0, shown.text
+        assert len(TOKEN.findall(shown.text)) == 1, "on a terminal the token is shown"
+        return shown.text
+
+    def is_enabled() -> bool:
+        return load_config(tmp_path / "ksrpc.toml").call.enabled
+
+    assert "call.enabled = true switches" in init(typed="n\n")
+    assert not is_enabled()
+    assert "call.enabled" not in init(typed="\n")
+    assert is_enabled()
+    assert "[Y/n]" not in init("--disable")
+    assert not is_enabled()
+    assert "[Y/n]" not in init("--enable")
+    assert is_enabled()
+    assert list((tmp_path / "data").glob("*.token")) == []
+
+
+def test_init_says_what_is_next(tmp_path: Path) -> None:
+    text = ksrpc_in(tmp_path, "init", "--config", "gate way.toml").stdout
+    for command in ("serve", "user add NAME", "doctor"):
+        assert f"ksrpc {command} --config 'gate way.toml'" in text
+    assert "http://127.0.0.1:8000" in text
 
 
 @pytest.mark.parametrize("arguments", [(), ("serve",)])
@@ -178,8 +255,8 @@ def test_an_address_that_is_not_here_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_missing_configuration_is_one_line(tmp_path: Path) -> None:
-    for arguments in (("token", "ls"), ("token", "create", "li"), ("token", "revoke", "abcdefgh")):
-        assert_one_line(ksrpc_in(tmp_path, *arguments), "ksrpc.toml", "ksrpc init")
+    for words in ("token ls", "token create li", "token revoke abcdefgh", "user ls", "user add li", "cache stats"):
+        assert_one_line(ksrpc_in(tmp_path, *words.split()), "ksrpc.toml", "ksrpc init")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -191,7 +268,8 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 def test_a_data_folder_that_cannot_be_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     (tmp_path / "ksrpc.toml").write_text("[call]\nenabled = true\n")
-    assert_one_line(ksrpc_in(tmp_path, "serve", "--port", "0"), "data")
+    assert_one_line(ksrpc_in(tmp_path, "serve", "--port", "0"), str(tmp_path / "data"), "server.data_dir")
+    assert_one_line(ksrpc_in(tmp_path, "token", "create", "li"), str(tmp_path / "data"), "server.data_dir")
 
 
 def test_a_store_that_is_none_is_one_line(tmp_path: Path) -> None:

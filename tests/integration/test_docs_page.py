@@ -209,7 +209,7 @@ def test_a_value_an_error_and_a_mistake_are_shown(browser: Browser, shop: Gatewa
 @in_browser
 def test_texts_of_the_server_stay_texts_and_numbers_stay_exact(browser: Browser, shop: GatewayProcess) -> None:
     visit(browser, shop, "shop.label")
-    assert browser.text("#signature") == "label(text: str = '<img src=x onerror=alert(1)>') -> str"
+    assert browser.text("#signature") == "label(text: str = ...) -> str"
     assert '<script>document.title = "owned"</script>' in browser.text("#doc")
     assert call(browser, '["<b>x<img src=y>"]').startswith("str")
     assert browser.text("#value") == "<b>x<img src=y>"

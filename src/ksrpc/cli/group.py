@@ -9,17 +9,23 @@ from importlib import import_module
 
 import click
 
+from ksrpc.cli.extra import describe_missing
+
 
 class LazyGroup(click.Group):
     """Load each command from its module when it is asked for: `ksrpc ls` need not load what serves.
 
     Args:
         table: Name of the command → "module:attribute".
+        client: Names of those that need no more than the extra `client`.
     """
 
-    def __init__(self, *args: object, table: dict[str, str] | None = None, **kwargs: object) -> None:
+    def __init__(
+        self, *args: object, table: dict[str, str], client: frozenset[str] = frozenset(), **kwargs: object
+    ) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self._table = table or {}
+        self._table = table
+        self._client = client
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the table."""
@@ -34,7 +40,19 @@ class LazyGroup(click.Group):
         try:
             command: click.Command = getattr(import_module(module), attribute)
         except ModuleNotFoundError as exc:
-            if (exc.name or "").partition(".")[0] == "ksrpc":
-                raise
-            raise click.ClickException(f"{exc.name} is not installed: pip install 'ksrpc[server]'") from None
+            extra = "client" if cmd_name in self._client else "server"
+            return _Missing(cmd_name, describe_missing(exc, extra=extra))
         return command
+
+
+class _Missing(click.Command):
+    """Stand in the list for a command whose packages are not installed, and say so when it is run."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, short_help=f"({reason})", add_help_option=False)
+        self._reason = reason
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not ctx.resilient_parsing:  # the shell's completion is no place for an error
+            raise click.ClickException(self._reason)
+        return []

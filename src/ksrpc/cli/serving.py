@@ -14,6 +14,7 @@ import sys
 
 import uvicorn
 
+from ksrpc.cli.address import client_urls
 from ksrpc.cli.following import Follower
 from ksrpc.config import Config
 from ksrpc.errors import ConfigError
@@ -40,11 +41,11 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)  # type: ignore[arg-type]
         if not self.started:
             return
-        host, port = self.servers[0].sockets[0].getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        print(f"{_READY}http://{shown}:{port}", flush=True)
-        for line in _notices(self._gateway.config):
-            print(f"  {line}", flush=True)
+        port = self.servers[0].sockets[0].getsockname()[1]
+        config = self._gateway.config
+        first, *others = client_urls(config, port=port)
+        lines = [f"{_READY}{first}", *(f"  also {url}" for url in others), *(f"  {line}" for line in _notices(config))]
+        print("\n".join(lines), flush=True)
         if self._follower is not None:
             self._following = asyncio.get_running_loop().create_task(self._follower.follow(self._gateway))
 

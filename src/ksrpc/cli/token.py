@@ -5,50 +5,58 @@ Source: docs/reference/cli.md.
 
 from __future__ import annotations
 
-import time
+from contextlib import closing
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from ksrpc.cli.option import config_option, says_errors, show_token
+from ksrpc.cli.amount import show_moment
+from ksrpc.cli.option import config_option, make_data_dir, says_errors, show_token
+from ksrpc.cli.person import describe_token, state_of
+from ksrpc.cli.table import json_option, show_json, show_table
 from ksrpc.config import Config, find_config, load_config
 from ksrpc.store import TokenRecord, TokenStore
-from ksrpc.store.token import is_valid
 
-_DAY_S = 86_400.0
+DAY_S = 86_400.0
 
 
 @click.group()
 def token() -> None:
-    """Make, list and revoke tokens; a running server follows within two seconds."""
+    """Make, list and revoke tokens.
+
+    A running server follows within two seconds.
+    """
 
 
 @token.command("create")
 @click.argument("name")
-@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Valid for so many days [default: for ever].")
+@click.option(
+    "--days",
+    metavar="DAYS",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Valid for so many days [default: for ever].",
+)
 @click.option("--print", "prints", is_flag=True, help="Print the token even if the output is not a terminal.")
 @config_option
 @says_errors
 def token_create(name: str, days: float | None, config: str | None, *, prints: bool) -> None:
     """Make a token for the user NAME. It is shown once and kept only as a hash."""
     settings = load_config(find_config(config))
-    made = open_tokens(settings).create(name, lifetime_s=None if days is None else days * _DAY_S)
-    if prints:
-        click.echo(made)
-    else:
-        show_token(made, settings.server.data_dir, name)
+    make_data_dir(settings)
+    with closing(open_tokens(settings)) as tokens:
+        give_token(tokens, settings, name, days, prints=prints)
 
 
 @token.command("ls")
+@json_option
 @config_option
 @says_errors
-def token_ls(config: str | None) -> None:
+def token_ls(config: str | None, *, is_json: bool) -> None:
     """List the tokens: ids and users, never the secrets."""
-    table = Table("id", "user", "scopes", "created", "expires", "state", box=None, pad_edge=False)
-    for record in open_tokens(load_config(find_config(config))).records():
-        table.add_row(*_token_row(record))
-    Console().print(table)
+    records = read_tokens(load_config(find_config(config)))
+    if is_json:
+        show_json([describe_token(record) for record in records])
+    else:
+        show_tokens(records)
 
 
 @token.command("revoke")
@@ -57,25 +65,45 @@ def token_ls(config: str | None) -> None:
 @says_errors
 def token_revoke(token_id: str, config: str | None) -> None:
     """Revoke the token with this ID, on open connections too."""
-    if not open_tokens(load_config(find_config(config))).revoke(token_id):
-        raise click.ClickException(f"no valid token has the id {token_id}; `ksrpc token ls` lists them")
+    with closing(open_tokens(load_config(find_config(config)))) as tokens:
+        if not tokens.revoke(token_id):
+            raise click.ClickException(f"no valid token has the id {token_id}; `ksrpc token ls` lists them")
     click.echo(f"revoked {token_id}")
 
 
 def open_tokens(settings: Config) -> TokenStore:
+    """Open the tokens of a gateway.
+
+    Raises:
+        ConfigError: They cannot be.
+    """
     return TokenStore(settings.server.data_dir / "store.sqlite3")
 
 
-def _token_row(record: TokenRecord) -> list[str]:
-    def day(moment: float | None) -> str:
-        return "never" if moment is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
+def read_tokens(settings: Config) -> list[TokenRecord]:
+    """Return all tokens, oldest first; none where there is no store yet, and none is made."""
+    if not (settings.server.data_dir / "store.sqlite3").exists():
+        return []
+    with closing(open_tokens(settings)) as tokens:
+        return tokens.records()
 
-    state = "valid" if is_valid(record) else "revoked" if record.revoked_at else "expired"
-    return [
-        record.id,
-        record.user,
-        " ".join(sorted(record.scopes)),
-        day(record.created_at),
-        day(record.expires_at),
-        state,
-    ]
+
+def give_token(tokens: TokenStore, settings: Config, name: str, days: float | None, *, prints: bool) -> None:
+    """Make a token for a user and show it, or where it is."""
+    made = tokens.create(name, lifetime_s=None if days is None else days * DAY_S)
+    if prints:
+        click.echo(made)
+    else:
+        show_token(made, settings.server.data_dir, name)
+
+
+def show_tokens(records: list[TokenRecord]) -> None:
+    """Print tokens as a table."""
+    names = ("id", "user", "scopes", "created", "expires", "state")
+    show_table(names, [_token_row(record) for record in records], folds=(1, 2))
+
+
+def _token_row(record: TokenRecord) -> list[str]:
+    scopes = " ".join(sorted(record.scopes))
+    created, expires = show_moment(record.created_at), show_moment(record.expires_at)
+    return [record.id, record.user, scopes, created, expires, state_of(record)]

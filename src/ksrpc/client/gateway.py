@@ -9,6 +9,7 @@ import os
 from types import TracebackType
 from typing import Any, Self
 
+from ksrpc.client.profile import load_profile
 from ksrpc.client.proxy import RpcClient
 from ksrpc.connections.base import Connection, Options, Timeout
 from ksrpc.connections.http import HttpxConnection
@@ -20,19 +21,43 @@ def connect(url: str | None = None, *, token: str | None = None, timeout: Timeou
     """Return the gateway at `url`; nothing is sent before the first call.
 
     Args:
-        url: `http://`, `https://`, `ws://` or `wss://`; by default $KSRPC_URL.
-        token: What `ksrpc token create` printed; by default $KSRPC_TOKEN.
+        url: `http://`, `https://`, `ws://` or `wss://`; by default $KSRPC_URL, then the gateway of `ksrpc login`.
+        token: What `ksrpc token create` printed; by default $KSRPC_TOKEN, then what `ksrpc login` kept for this very
+            gateway.
         timeout: Seconds for connecting and for each answer, or a pair of both.
 
     Raises:
-        ConfigError: No address, or not one of these schemes.
+        ConfigError: No address, not one of these schemes, or a profile that others can read.
+    """
+    return RemoteGateway(find_connection(url, token, timeout))
+
+
+def find_connection(url: str | None, token: str | None, timeout: Timeout) -> Connection:
+    """Make the connection that arguments, environment and profile say together.
+
+    Raises:
+        ConfigError: As `connect`.
     """
     url = url or os.environ.get("KSRPC_URL")
+    token = token or os.environ.get("KSRPC_TOKEN")
+    if not url or not token:
+        profile = load_profile()
+        url = url or profile.current
+        token = token or (profile.token_for(url) if url else None)
     if not url:
-        raise ConfigError("no gateway given: connect('http://host:8000') or set KSRPC_URL")
+        raise ConfigError("no gateway given: say its URL (http://host:8000), set KSRPC_URL, or run `ksrpc login URL`")
+    return _make_connection(url, token, timeout)
+
+
+def reach(url: str, *, token: str | None = None, timeout: Timeout = None) -> RemoteGateway:
+    """Return the gateway at `url`, whatever the profile says of it."""
+    return RemoteGateway(_make_connection(url, token, timeout))
+
+
+def _make_connection(url: str, token: str | None, timeout: Timeout) -> Connection:
     is_socket = url.startswith(("ws://", "wss://"))
     kind: type[Connection] = WebSocketConnection if is_socket else HttpxConnection
-    return RemoteGateway(kind(url, token=token, timeout=timeout))
+    return kind(url, token=token, timeout=timeout)
 
 
 class RemoteGateway:
@@ -52,6 +77,15 @@ class RemoteGateway:
     def describe(self, path: str) -> dict[str, Any]:
         """Return what the server says of a path: kind, signature, docstring, members."""
         return self.connection.describe(path)
+
+    def me(self) -> dict[str, Any]:
+        """Return who the server takes this client for: user, token id, scopes, end, and what may be called."""
+        return self.connection.ask("/v1/me")
+
+    def modules(self) -> list[dict[str, Any]]:
+        """Return what is open to this client: a dict for each module, with its members, or the error it gives."""
+        listed: list[dict[str, Any]] = self.connection.ask("/v1/modules")["modules"]
+        return listed
 
     def close(self) -> None:
         """Hang up."""

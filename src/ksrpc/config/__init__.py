@@ -1,6 +1,6 @@
 """ksrpc.toml: read, checked, explained."""
 
-from ksrpc.config.file import find_config, load_config, write_config
+from ksrpc.config.file import LoadedConfig, find_config, load_config, read_config, write_config
 from ksrpc.config.schema import Config
 
-__all__ = ["Config", "find_config", "load_config", "write_config"]
+__all__ = ["Config", "LoadedConfig", "find_config", "load_config", "read_config", "write_config"]

@@ -1,21 +1,47 @@
-"""Find, write and read ksrpc.toml; errors name file, line and key."""
+"""Find, write and read ksrpc.toml; errors name file, line and key.
+
+Source: docs/reference/config.md.
+"""
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from ksrpc.config.schema import Config
-from ksrpc.config.template import TEMPLATE
+from ksrpc.config.complaint import Origins
+from ksrpc.config.environment import Environment
+from ksrpc.config.folder import Folder, read_folder, why_refused
+from ksrpc.config.guard import check_code, read_guarded
+from ksrpc.config.key import Location, join_key
+from ksrpc.config.schema import Config, ServerSection
+from ksrpc.config.setting import flatten
+from ksrpc.config.template import TEMPLATE, fill
 from ksrpc.errors import ConfigError
+from ksrpc.limits import MIB
 
 NAME = "ksrpc.toml"
+_FILE_BYTES = MIB
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedConfig:
+    """Hold a configuration and where it is from.
+
+    Attributes:
+        config: The settings, with absolute paths.
+        origins: Each dotted key that has a value → "ksrpc.toml:12", a variable, a module's file, or "default".
+        warnings: What is not wrong but may not be meant.
+    """
+
+    config: Config
+    origins: Mapping[str, str]
+    warnings: tuple[str, ...]
 
 
 def find_config(given: str | None) -> Path:
@@ -29,13 +55,27 @@ def write_config(path: Path, *, enabled: bool = False, lan: bool = False) -> Non
     Raises:
         ConfigError: The file exists, or cannot be written.
     """
-    text = TEMPLATE.replace("enabled = false", f"enabled = {str(enabled).lower()}", 1)
+    values: dict[Location, Any] = {("call", "enabled"): enabled}
     if lan:
-        text = text.replace('host = "127.0.0.1"', 'host = "0.0.0.0"', 1)
+        values["server", "host"] = "0.0.0.0"  # noqa: S104 - what was asked for
+    write_new(path, fill(TEMPLATE, values))
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet, whole or not at all, readable by its owner alone.
+
+    Raises:
+        ConfigError: It exists, or cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(fd, "w", encoding="utf-8") as file:
+                file.write(text)
+        except OSError:
+            path.unlink()
+            raise
     except FileExistsError as exc:
         raise ConfigError(f"{path} exists already; edit it, or remove it first") from exc
     except OSError as exc:
@@ -48,28 +88,86 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigError: It cannot be read or has a key or value that cannot be; the text names line and key.
     """
+    return read_config(path).config
+
+
+def read_config(path: Path, environ: Mapping[str, str] | None = None) -> LoadedConfig:
+    """Read and check a file, and tell where each setting is from.
+
+    Args:
+        path: The file.
+        environ: Variables whose names begin with KSRPC__ go before what the file says; those of this process by
+            default.
+
+    Raises:
+        ConfigError: It cannot be read or has a key or value that cannot be; the text names line and key.
+    """
+    return parse_config(_read_text(path), path, os.environ if environ is None else environ)
+
+
+def parse_config(text: str, path: Path, environ: Mapping[str, str]) -> LoadedConfig:
+    """Check the text of a file that is, or is to be, at `path`.
+
+    Raises:
+        ConfigError: It has a key or value that cannot be; the text names line and key.
+    """
+    tree, environment = _parse_tree(text, path), Environment(environ)
+    folder = _folder(environment.folder(tree, ServerSection().modules_dir), path)
+    variables = environment.apply(tree, modules=folder.files)
+    origins = Origins(path, text, variables, _add_modules(tree, folder))
     try:
-        text = path.read_text(encoding="utf-8")
+        config = _anchor(Config.model_validate(tree), path.parent)
+    except ValidationError as exc:
+        raise ConfigError(origins.explain(exc)) from exc
+    errors = list(_module_errors(config, origins))
+    if errors:
+        raise ConfigError("\n".join(errors))
+    found = {join_key(location): origins.find(location) for location in flatten(config)}
+    return LoadedConfig(config, found, (*folder.odd, *_unopened(config, folder)))
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return read_guarded(path, limit_bytes=_FILE_BYTES).decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError as exc:
         raise ConfigError(f"{path} does not exist; `ksrpc init` writes it") from exc
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{path} cannot be read: {exc}") from exc
+
+
+def _parse_tree(text: str, path: Path) -> dict[str, Any]:
     try:
-        config = Config.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as exc:
+        return tomllib.loads(text)
+    except RecursionError as exc:
+        raise ConfigError(f"{path}: it is nested too deeply") from exc
+    except ValueError as exc:
         raise ConfigError(f"{path}: {exc}") from exc
-    except ValidationError as exc:
-        raise ConfigError("\n".join(_explain(path, text, error) for error in exc.errors())) from exc
-    config = _anchor(config, path.parent)
-    for name, section in config.module.items():
-        if section.path is not None and not section.path.is_file():
-            line = _find_line(text, ("module", name, "path"))
-            raise ConfigError(f"{path}:{line}: module.{name}.path: there is no file {section.path}")
-    return config
+
+
+def _folder(written: Any, path: Path) -> Folder:
+    is_path = isinstance(written, str | Path) and "\0" not in str(written)
+    return read_folder(path.parent / written) if is_path else Folder({}, [])  # validation tells what is wrong with it
+
+
+def _add_modules(tree: dict[str, Any], folder: Folder) -> dict[Location, Path]:
+    """Enter the files of the folder where the configuration names no other; return what was entered."""
+    entered: dict[Location, Path] = {}
+    modules: Any = tree.setdefault("module", {}) if folder.files else None
+    for name, file in folder.files.items() if isinstance(modules, dict) else ():
+        section = modules.setdefault(name, {})
+        if isinstance(section, dict) and "path" not in section:
+            section["path"] = file
+            entered["module", name, "path"] = file
+    return entered
 
 
 def _anchor(config: Config, folder: Path) -> Config:
-    server = config.server.model_copy(update={"data_dir": folder / config.server.data_dir})
+    server = config.server.model_copy(
+        update={
+            "data_dir": folder / config.server.data_dir,
+            "modules_dir": folder / config.server.modules_dir,
+        }
+    )
     module = {
         name: entry if entry.path is None else entry.model_copy(update={"path": folder / entry.path})
         for name, entry in config.module.items()
@@ -77,53 +175,35 @@ def _anchor(config: Config, folder: Path) -> Config:
     return config.model_copy(update={"server": server, "module": module})
 
 
-def _explain(path: Path, text: str, error: Any) -> str:
-    message = str(error["msg"]).removeprefix("Value error, ")
-    location = tuple(str(part) for part in error["loc"])
-    key = ".".join(location)
-    line = _find_line(text, location or _split(message.partition(" ")[0].rstrip(":")))
-    where = f"{path}:{line}" if line else str(path)
-    if error["type"] == "extra_forbidden":
-        return f"{where}: unknown key {key}{_suggest(location)}"
-    return f"{where}: {key}: {message}" if key else f"{where}: {message}"
+def _module_errors(config: Config, origins: Origins) -> list[str]:
+    errors = []
+    for name, section in config.module.items():
+        location = ("module", name, "path")
+        if section.path is None:
+            continue
+        if section.path.is_file():
+            reason = why_refused(name, section) or _why_unsafe(section.path)
+        else:
+            reason = f"there is no file {section.path}"
+        if reason:
+            errors.append(f"{origins.blame(location)}: {join_key(location)}: {reason}")
+    return errors
 
 
-def _suggest(location: tuple[str, ...]) -> str:
-    model: type[BaseModel] = Config
-    for part in location[:-1]:
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        for kind in (annotation, *get_args(annotation)):  # a section, or a dict of sections by name
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                model = kind
-    close = difflib.get_close_matches(location[-1], list(model.model_fields), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def _find_line(text: str, location: tuple[str, ...]) -> int:
-    """Find the line on which a key stands, by its table and name; 0 if it is not written out."""
-    if not location:
-        return 0
-    table: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[+(.+?)\]+\s*(#.*)?$", line):
-            table = _split(header.group(1))
-            if table[: len(location)] == location:
-                return number
-        elif (key := re.match(r"\s*([^=#]+?)\s*=", line)) and (names := _split(key.group(1))):
-            path = table + names
-            if path[: len(location)] == location[: len(path)]:
-                return number
-    return 0
-
-
-def _split(key: str) -> tuple[str, ...]:
-    """Take a dotted key apart as TOML does; empty if it is none."""
+def _why_unsafe(path: Path) -> str:
     try:
-        node: Any = tomllib.loads(f"[{key}]")
-    except tomllib.TOMLDecodeError:
-        return ()
-    parts: list[str] = []
-    while node:
-        name, node = next(iter(node.items()))
-        parts.append(name)
-    return tuple(parts)
+        check_code(path)
+    except ConfigError as exc:
+        return str(exc)
+    except OSError as exc:
+        return f"{path} cannot be read: {exc.strerror}"
+    return ""
+
+
+def _unopened(config: Config, folder: Folder) -> list[str]:
+    opened = {pattern.partition(".")[0] for pattern in config.all_rules.allow}
+    return [
+        f"{file} is served to nobody: access.allow does not name {name}"
+        for name, file in folder.files.items()
+        if name not in opened and "*" not in opened
+    ]

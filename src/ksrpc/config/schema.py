@@ -5,24 +5,52 @@ Source: docs/reference/config.md.
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import zoneinfo
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from ksrpc.config.key import Location, join_key
+from ksrpc.limits import PATH_PART_CHARS, PATH_PARTS
 from ksrpc.model import Rules
 
 
 def _check_network(text: str) -> str:
     if text not in ("any", "loopback", "private"):
-        ipaddress.ip_network(text, strict=False)
+        try:
+            ipaddress.ip_network(text, strict=False)
+        except ValueError as exc:
+            raise ValueError(f'{exc}; write "any", "loopback", "private" or a network such as "10.1.0.0/16"') from exc
     return text
 
 
 Network = Annotated[str, AfterValidator(_check_network)]
+
+
+def check_pattern(text: str) -> str:
+    """Return a pattern of `allow` and its like as it is.
+
+    Raises:
+        ValueError: It is none.
+    """
+    parts = text.split(".")
+    is_path = len(parts) <= PATH_PARTS and all(map(_is_public_name, parts))
+    if text != "*" and not is_path:
+        raise ValueError(f"{text[:100]!r} is not a dotted path of public names")
+    return text
+
+
+def _is_public_name(part: str) -> bool:
+    return part.isidentifier() and not part.startswith("_") and len(part) <= PATH_PART_CHARS
+
+
+Pattern = Annotated[str, AfterValidator(check_pattern)]
 
 
 def _check_zone(name: str) -> str:
@@ -38,7 +66,8 @@ TimeZone = Annotated[str, AfterValidator(_check_zone)]
 
 def _check_url(text: str) -> str:
     parts = urlsplit(text)
-    if text and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+    is_plain = not (parts.query or parts.fragment or "@" in parts.netloc)
+    if text and not (parts.scheme in ("http", "https") and parts.hostname and is_plain):
         raise ValueError("this is no address such as https://gateway.example:8000")
     return text.rstrip("/")
 
@@ -89,10 +118,10 @@ class AccessSection(_Section):
     ip_allow: tuple[Network, ...] = ("loopback", "private")
     ip_block: tuple[Network, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
-    allow: tuple[str, ...] = ("demo",)
-    block: tuple[str, ...] = ()
-    unsafe: tuple[str, ...] = ()
-    services: tuple[str, ...] = ()
+    allow: tuple[Pattern, ...] = ("demo",)
+    block: tuple[Pattern, ...] = ()
+    unsafe: tuple[Pattern, ...] = ()
+    services: tuple[Pattern, ...] = ()
 
 
 Rows = Annotated[int, Field(ge=0)]
@@ -107,9 +136,9 @@ class UserQuota(_Section):
 class UserSection(_Section):
     """What one user may call; it narrows the global rule."""
 
-    allow: tuple[str, ...] | None = None
-    block: tuple[str, ...] = ()
-    unsafe: tuple[str, ...] = ()
+    allow: tuple[Pattern, ...] | None = None
+    block: tuple[Pattern, ...] = ()
+    unsafe: tuple[Pattern, ...] = ()
     quota: UserQuota = UserQuota()
 
 
@@ -165,23 +194,10 @@ class Config(_Section):
 
     @model_validator(mode="after")
     def _check_whole(self) -> Config:
-        if self.access.anonymous and not _is_loopback(self.server.host):
-            raise ValueError(
-                f"server.host = {self.server.host!r} opens this server to the network while access.anonymous is true: "
-                "set access.anonymous = false and make tokens with `ksrpc token create NAME`"
-            )
-        if "*" in self.access.allow and not self.access.unsafe:
-            raise ValueError('access.allow = ["*"] opens everything: name the roots in access.unsafe, or ["*"]')
-        for name, section in self.user.items():
-            for pattern in section.allow or ():
-                if not _covered(pattern, (*self.access.allow, *section.unsafe)):
-                    raise ValueError(
-                        f"user.{name}.allow: {pattern!r} is not opened by access.allow; a user's list only narrows it"
-                    )
-        unsafe = self.all_rules.unsafe
-        for name, module in self.module.items():
-            if module.executor == "inline" and (name in unsafe or "*" in unsafe):
-                raise ValueError(f"module.{name}.executor: what is unsafe never runs in the gateway itself")
+        problems = list(_problems(self))
+        if problems:
+            text = "\n".join(text for _, text in problems)
+            raise PydanticCustomError("whole", "{text}", {"text": text, "problems": problems})
         return self
 
     def rules_for(self, user: str) -> Rules:
@@ -206,8 +222,56 @@ class Config(_Section):
         )
 
 
-def _covered(pattern: str, by: tuple[str, ...]) -> bool:
+def _problems(config: Config) -> Iterator[tuple[Location, str]]:
+    """Yield what is wrong with keys that are right each for itself: the key, and a text that begins with it."""
+    access, server = config.access, config.server
+    if access.anonymous and not _is_loopback(server.host):
+        yield (
+            ("server", "host"),
+            f"server.host = {server.host!r} opens this server to the network while access.anonymous is true: "
+            "set access.anonymous = false and make tokens with `ksrpc token create NAME`",
+        )
+    if "*" in access.allow and not access.unsafe:
+        text = 'access.allow = ["*"] opens everything: name the roots in access.unsafe, or ["*"]'
+        yield ("access", "allow"), text
+    for name, section in config.user.items():
+        opened = (*access.allow, *section.unsafe)
+        for pattern in section.allow or ():
+            if not is_covered(pattern, opened):
+                key = ("user", name, "allow")
+                text = f"{pattern!r} is not opened by access.allow; a user's list only narrows it"
+                yield key, f"{join_key(key)}: {text}"
+    yield from _module_problems(config)
+    yield from _quota_problems(config)
+
+
+def _module_problems(config: Config) -> Iterator[tuple[Location, str]]:
+    unsafe = config.all_rules.unsafe
+    for name, module in config.module.items():
+        if module.executor == "inline" and (name in unsafe or "*" in unsafe):
+            key = ("module", name, "executor")
+            yield key, f"{join_key(key)}: what is unsafe never runs in the gateway itself"
+
+
+def _quota_problems(config: Config) -> Iterator[tuple[Location, str]]:
+    rules = config.all_rules
+    opened = (*rules.allow, *rules.unsafe)
+    for name in config.quota.named:
+        if has_share(name, opened):
+            continue
+        close = difflib.get_close_matches(name, ["default", *opened], n=1)
+        hint = f"; did you mean {join_key((close[0],))}?" if close else "; name what access.allow opens, or default"
+        yield ("quota", name), f"{join_key(('quota', name))}: nothing of this name is open to anybody{hint}"
+
+
+def is_covered(pattern: str, by: tuple[str, ...]) -> bool:
+    """Tell whether one of some patterns opens, or closes, all that another one does."""
     return any(other in ("*", pattern) or pattern.startswith(other + ".") for other in by)
+
+
+def has_share(pattern: str, in_patterns: tuple[str, ...]) -> bool:
+    """Tell whether a pattern and some others have anything in common."""
+    return is_covered(pattern, in_patterns) or any(is_covered(other, (pattern,)) for other in in_patterns)
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,4 +1,16 @@
-"""The text that `ksrpc init` writes: every key, commented."""
+"""The text that `ksrpc init` writes: every key, commented, and how values get into it.
+
+Source: docs/reference/config.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ksrpc.config.key import Location, split_key
+from ksrpc.config.setting import tables, write_value
 
 TEMPLATE = """\
 # ksrpc.toml: the configuration of a ksrpc gateway. Unknown keys are errors. Paths are relative to this file.
@@ -18,7 +30,7 @@ timeout_s = 300               # a call that takes longer is ended by killing its
 processes = 4                 # worker processes a module may use at the same time
 queue = 4096                  # calls of one module that may wait for a process
 memory_mb = 4096              # a worker process that grows over this is killed [MiB resident]
-traceback = false             # true = callers see the traceback on the server
+traceback = false             # true = callers see functions and line numbers of exceptions
 
 [cache]
 enabled = true                # keep the answers of calls that ask for it (cache_expire), in data_dir/cache
@@ -58,3 +70,31 @@ services = []                 # roots to treat as services although they are too
 # shadow = false              # true = `path` may have the name of an installed package or of the standard library
 # arguments = "data"          # "data" | "any": which types its arguments may have
 """
+
+_LINE_CHARS = 100
+_HEADER = re.compile(r"(# )?\[(.+?)\]")
+_ENTRY = re.compile(r"(?:# )?(\w+) = (.*?)(\s*#.*)?$")
+
+
+def fill(template: str, values: Mapping[Location, Any]) -> str:
+    """Put values into a template, in their places and with the comments there; those without a place at the end."""
+    left, lines, table = dict(values), list[str](), tuple[str, ...]()
+    for line in template.splitlines():
+        if header := _HEADER.match(line):
+            table = () if header[1] else split_key(header[2])
+        elif table and (entry := _ENTRY.match(line)) and (*table, entry[1]) in left:
+            line = _replace(entry, left.pop((*table, entry[1])))  # noqa: PLW2901
+        lines.append(line)
+    for name, entries in tables(left):
+        lines += ["", f"[{name}]", *(f"{key} = {value}" for _, key, value in entries)]
+    return "\n".join(lines) + "\n"
+
+
+def _replace(entry: re.Match[str], value: Any) -> str:
+    key, comment = entry[1], (entry[3] or "").strip()
+    text = f"{key} = {write_value(value)}"
+    if len(text) > _LINE_CHARS and isinstance(value, tuple | list):
+        items = "".join(f"    {write_value(item)},\n" for item in value)
+        text = f"{key} = [\n{items}]"
+    gap = max(entry.end() - len(comment) - len(text), 2)  # the comments of a table stand below each other
+    return f"{text}{' ' * gap}{comment}" if comment else text

@@ -72,9 +72,25 @@ class Connection(ABC):
     async def adescribe(self, path: str) -> dict[str, Any]:
         """Do what `describe` does, awaited."""
 
+    @abstractmethod
+    def ask(self, target: str) -> dict[str, Any]:
+        """Return what an address of the gateway tells, such as "/v1/me"; over HTTP in any case."""
+
+    @abstractmethod
+    async def aask(self, target: str) -> dict[str, Any]:
+        """Do what `ask` does, awaited."""
+
     def close(self) -> None:
         """Hang up; calls under way in other threads or tasks fail. The next call connects again."""
         self._shells.close()
+
+    async def aopen(self) -> None:
+        """Connect now on the running loop, where there is one connection for all calls.
+
+        Raises:
+            ConnectError: There is no gateway.
+        """
+        await self._shells.aget()
 
     async def aclose(self) -> None:
         """Do what `close` does, and let the loop get it done."""

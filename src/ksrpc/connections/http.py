@@ -52,16 +52,24 @@ class HttpxConnection(Connection):
 
     def describe(self, path: str) -> dict[str, Any]:
         """Ask for a descriptor; see `Connection.describe`."""
-        fields: dict[str, Any] = self._shells.get().get(
-            self._about(path), connect_s=self._connect_s, timeout_s=self._answer_s(Options())
-        )
-        return fields
+        return self.ask(f"/v1/describe/{quote(path)}")
 
     async def adescribe(self, path: str) -> dict[str, Any]:
         """Ask for a descriptor; see `Connection.adescribe`."""
+        return await self.aask(f"/v1/describe/{quote(path)}")
+
+    def ask(self, target: str) -> dict[str, Any]:
+        """Read an address of the gateway; see `Connection.ask`."""
+        fields: dict[str, Any] = self._shells.get().get(
+            self._prefix + target, connect_s=self._connect_s, timeout_s=self._answer_s(Options())
+        )
+        return fields
+
+    async def aask(self, target: str) -> dict[str, Any]:
+        """Read an address of the gateway; see `Connection.aask`."""
         shell = await self._shells.aget()
         fields: dict[str, Any] = await shell.get(
-            self._about(path), connect_s=self._connect_s, timeout_s=self._answer_s(Options())
+            self._prefix + target, connect_s=self._connect_s, timeout_s=self._answer_s(Options())
         )
         return fields
 
@@ -74,9 +82,6 @@ class HttpxConnection(Connection):
         if options.cache_expire is not None:
             query["cache_expire"] = f"{options.cache_expire:g}"
         return f"{self._prefix}/api/file?{urlencode(query)}"
-
-    def _about(self, path: str) -> str:
-        return f"{self._prefix}/v1/describe/{quote(path)}"
 
     def _open(self) -> HttpShell:
         return HttpShell(self._address, token=self._token)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from ksrpc import wire
 from ksrpc.connections.base import Connection, Options, Timeout
+from ksrpc.connections.http import HttpxConnection
 from ksrpc.connections.shell import Shells
 from ksrpc.errors import ConfigError
 from ksrpc.transport.awebsocket import AsyncSocketShell
@@ -60,6 +61,20 @@ class WebSocketConnection(Connection):
         shell = await self._shells.aget()
         fields: dict[str, Any] = await shell.describe(path, self._answer_s(Options()))
         return fields
+
+    def ask(self, target: str) -> dict[str, Any]:
+        """Read an address of the gateway in a request of its own; see `Connection.ask`."""
+        with self._beside() as beside:
+            return beside.ask(target)
+
+    async def aask(self, target: str) -> dict[str, Any]:
+        """Read an address of the gateway in a request of its own; see `Connection.aask`."""
+        async with self._beside() as beside:
+            return await beside.aask(target)
+
+    def _beside(self) -> HttpxConnection:
+        url = "http" + self._url.removeprefix("ws").removesuffix(_ENDING).removesuffix("/v1/ws")
+        return HttpxConnection(url, token=self._token, timeout=self.timeout)
 
     def _open(self) -> WebSocketShell:
         return WebSocketShell(self._url, token=self._token, connect_s=self._connect_s)

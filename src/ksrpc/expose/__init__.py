@@ -7,11 +7,23 @@ the decoded arguments. The law they follow is docs/spec/policy.md.
 
 from __future__ import annotations
 
-from ksrpc.expose.origin import ModuleSource, edition_of
+from ksrpc.expose.origin import SOURCE_PACKAGE, ModuleSource, edition_of
 from ksrpc.expose.preset import Preset, load_presets
 from ksrpc.expose.resolver import Resolver
 from ksrpc.expose.rule import RULES
 from ksrpc.expose.surface import Surface
 from ksrpc.expose.target import Target
+from ksrpc.expose.veil import Veil
 
-__all__ = ["RULES", "ModuleSource", "Preset", "Resolver", "Surface", "Target", "edition_of", "load_presets"]
+__all__ = [
+    "RULES",
+    "SOURCE_PACKAGE",
+    "ModuleSource",
+    "Preset",
+    "Resolver",
+    "Surface",
+    "Target",
+    "Veil",
+    "edition_of",
+    "load_presets",
+]

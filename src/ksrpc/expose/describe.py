@@ -9,12 +9,14 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import lru_cache
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from ksrpc.expose.argument import FREE, read_signature
 from ksrpc.expose.datatype import is_data
+from ksrpc.expose.offer import listed_names
 from ksrpc.expose.target import Target
 from ksrpc.model import Descriptor, Parameter
 from ksrpc.wire.canonical import encode_value
@@ -27,26 +29,36 @@ _NAME_CHARS = 200
 _MEMBERS = 10_000
 _SECRET = re.compile(r"token|passw|secret|cookie|credential|key|auth", re.IGNORECASE)
 _SHORT = (bool, int, float, str, type(None))
+#: Defaults that say how a function is called and not what it knows: numbers, booleans, what is empty.
+_DEFAULT = re.compile(r"[-+]?[\d.]+(?:e[-+]?\d+)?|[-+]?(?:inf|nan)|None|True|False|''|\(\)|")
+#: Annotations without texts in them.
+_ANNOTATION = re.compile(r"[\w.\[\], |*]*")
 _LRU_CACHED: Any = type(lru_cache(lambda: None))
 
 
-def describe(target: Target, members: Callable[[ModuleType], Iterable[str]]) -> Descriptor:
+def describe(target: Target, members: Callable[[ModuleType], Iterable[str]], *, is_guarded: bool = False) -> Descriptor:
     """Describe a target.
 
     Args:
         target: What a path resolved to.
         members: Gives the public names of a module that resolve, asked for modules only.
+        is_guarded: Whether texts that are constants of the module's source are left out of its signatures.
     """
     is_callable = target.kind not in ("module", "value")
     signature = read_signature(target.object) if is_callable else None
     is_own = signature is not None and _is_own(target.object, signature)
+    entries = () if signature is None else signature.parameters.values()
+    parameters = tuple(_parameter(entry, is_own) for entry in entries)
+    returns = "" if signature is None else _annotation(signature.return_annotation)
+    if is_guarded:
+        parameters, returns = tuple(map(_guarded, parameters)), _plain(returns, _ANNOTATION)
     return Descriptor(
         path=target.path,
         canonical=target.canonical,
         owner=target.owner,
         kind=target.kind,
-        signature=None if signature is None else tuple(_parameter(p, is_own) for p in signature.parameters.values()),
-        returns="" if signature is None else _annotation(signature.return_annotation),
+        signature=None if signature is None else parameters,
+        returns=returns,
         doc=_doc(target.object) if target.kind != "value" else "",
         members=tuple(members(target.object)) if target.kind == "module" else (),
         version=_version(target),
@@ -57,9 +69,9 @@ def describe(target: Target, members: Callable[[ModuleType], Iterable[str]]) -> 
 
 def list_names(module: ModuleType) -> list[str]:
     """List the names that a module offers: its `__all__`, or what does not begin with an underscore."""
-    names = vars(module).get("__all__")
-    listed = names if type(names) in (list, tuple) else list(vars(module))
-    public = {name for name in listed or () if type(name) is str and name and not name.startswith("_")}
+    listed = listed_names(module)
+    names = list(vars(module)) if listed is None else listed
+    public = {name for name in names if type(name) is str and name and not name.startswith("_")}
     return sorted(public)[:_MEMBERS]
 
 
@@ -71,6 +83,15 @@ def _parameter(parameter: inspect.Parameter, is_own: bool) -> Parameter:
         _annotation(parameter.annotation),
         _default_key(parameter) if is_own else b"",
     )
+
+
+def _guarded(parameter: Parameter) -> Parameter:
+    default, annotation = _plain(parameter.default, _DEFAULT), _plain(parameter.annotation, _ANNOTATION)
+    return replace(parameter, default=default, annotation=annotation)
+
+
+def _plain(text: str, pattern: re.Pattern[str]) -> str:
+    return text if pattern.fullmatch(text) else "..."
 
 
 def _default_key(parameter: inspect.Parameter) -> bytes:

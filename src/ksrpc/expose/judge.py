@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,12 +28,11 @@ from typing import Any
 
 from ksrpc.expose.datatype import class_dict, class_module, class_mro, is_data, is_data_class, is_data_type
 from ksrpc.expose.owner import Territory, code_home, is_function
-from ksrpc.expose.rule import forbid
+from ksrpc.expose.rule import SECRET_NAME, forbid
 from ksrpc.model import Kind
 
 __all__ = ["Place", "Verdict", "judge", "judge_module"]
 
-_SECRET = re.compile(r"token|passw|secret|cookie|credential|api_?key|private_?key", re.IGNORECASE)
 #: Bases whose methods an owned class may inherit.
 _NEUTRAL: tuple[type, ...] = (dict, list, tuple, str, int, float, set, frozenset, bytes, BaseException)
 #: Exact types of callable objects: module of the library → attributes of that module that hold the types.
@@ -116,7 +114,7 @@ def judge_module(module: Any, prefix: str, names: tuple[str, ...]) -> ModuleType
 
 
 def _judge_value(value: Any, place: Place) -> Verdict:
-    if _SECRET.search(place.path.rpartition(".")[2]):
+    if SECRET_NAME.search(place.path.rpartition(".")[2]):
         raise forbid("B12", f"{place.path} may be a secret")
     if not is_data(value) or _is_process_state(value):
         raise forbid("B12", f"{place.path} is not data")
@@ -211,7 +209,7 @@ def _judge_cache_wrapper(wrapper: Any, place: Place) -> Verdict:
 def _judge_partial(part: Any, place: Place) -> Verdict:
     if not is_data(list(part.args)) or not is_data(dict(part.keywords)):
         raise forbid("B10", f"{place.path} has bound arguments that are not data")
-    if any(_SECRET.search(str(name)) for name in part.keywords):
+    if any(SECRET_NAME.search(str(name)) for name in part.keywords):
         raise forbid("B10", f"{place.path} may hold a secret")
     if not is_function(part.func) and type(part.func) is not BuiltinFunctionType:
         raise forbid("B10", f"{place.path} binds something that is no function")

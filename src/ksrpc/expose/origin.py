@@ -15,12 +15,14 @@ import re
 import sys
 import threading
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
 from ksrpc.errors import KsrpcError, NotFoundError, RefusedError
+from ksrpc.wire.cover import error_text
 
 __all__ = ["BUILTIN", "SOURCE_PACKAGE", "ImportDesk", "ModuleSource", "edition_of", "load_source"]
 
@@ -122,7 +124,7 @@ class ImportDesk:
         except (KeyboardInterrupt, KsrpcError):
             raise
         except BaseException as error:  # a library may raise SystemExit or a native panic while it is imported
-            text = "" if self._is_absence(error, name) else _failure_text(name, error)
+            text = "" if self._is_absence(error, name) else self._failure_text(name, error)
         self._remember(name, text)
         raise _refusal(text)
 
@@ -138,6 +140,14 @@ class ImportDesk:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         return missing is not None and (name == missing or name.startswith(f"{missing}."))
 
+    def _failure_text(self, name: str, error: BaseException) -> str:
+        """Say what a caller may know; of the administrator's file, the rest is for this process's output."""
+        text = f"module {name} failed to import: {type(error).__name__}"
+        if name in self._sources:
+            traceback.print_exception(error)
+            return f"{text}; `ksrpc serve --worker-output` shows why"
+        return f"{text}: {_PATH_TEXT.sub('<server>', error_text(error))[:300]}"
+
     def _remember(self, name: str, text: str) -> None:
         if len(self._failed) >= _REMEMBER_ENTRIES:
             self._failed.clear()
@@ -146,8 +156,3 @@ class ImportDesk:
 
 def _refusal(text: str) -> RefusedError:
     return RefusedError(text) if text else NotFoundError()
-
-
-def _failure_text(name: str, error: BaseException) -> str:
-    text = _PATH_TEXT.sub("<server>", str(error))[:300]
-    return f"module {name} failed to import: {type(error).__name__}: {text}"

@@ -21,6 +21,7 @@ from ksrpc.expose.denial import Denial
 from ksrpc.expose.describe import describe, list_names
 from ksrpc.expose.judge import Place, Verdict, judge
 from ksrpc.expose.lookup import Walker, find_loaded
+from ksrpc.expose.offer import check_offer
 from ksrpc.expose.origin import BUILTIN, SOURCE_PACKAGE, ImportDesk, ModuleSource
 from ksrpc.expose.owner import Territory
 from ksrpc.expose.preset import Preset
@@ -45,8 +46,8 @@ class Resolver:
     __slots__ = ("_denial", "_described", "_desk", "_generation", "_memo", "_sources", "_surface", "_walkers")
 
     def __init__(self, rules: Rules, *, sources: Mapping[str, ModuleSource] | None = None, generation: int = 0) -> None:
-        self._surface = Surface(rules)
         self._sources = {**BUILTIN, **(sources or {})}
+        self._surface = Surface(rules, served=self._sources)
         self._desk = ImportDesk(self._sources)
         self._denial = Denial(self._surface.blocked)
         self._generation = generation
@@ -80,7 +81,8 @@ class Resolver:
         """
         known = self._described.get(path)
         if known is None:
-            known = describe(self.resolve(path), lambda module: self._members(path, module))
+            is_guarded = path.partition(".")[0] in self._sources
+            known = describe(self.resolve(path), lambda module: self._members(path, module), is_guarded=is_guarded)
             _remember(self._described, path, known)
         return known
 
@@ -123,7 +125,10 @@ class Resolver:
             objects=tuple(map(find_loaded, preset.objects)) if preset is not None else (),
             is_listed=preset is not None,
         )
-        return judge(item, place)
+        verdict = judge(item, place)
+        if root in self._sources:
+            check_offer(path, verdict.kind, self._desk.fetch(root))
+        return verdict
 
     def _walker(self, root: str) -> Walker:
         walker = self._walkers.get(root)

@@ -5,11 +5,15 @@ Source: docs/spec/policy.md, which lists the same ids with the same meaning (a t
 
 from __future__ import annotations
 
+import re
 from types import MappingProxyType
 
 from ksrpc.errors import ForbiddenError
 
-__all__ = ["RULES", "forbid"]
+__all__ = ["RULES", "SECRET_NAME", "forbid"]
+
+#: Names of variables whose values are for nobody.
+SECRET_NAME = re.compile(r"token|passw|secret|cookie|credential|api_?key|private_?key", re.IGNORECASE)
 
 #: Rule id → what it refuses. The gate is the id's first letter.
 RULES = MappingProxyType(
@@ -32,6 +36,7 @@ RULES = MappingProxyType(
         "B12": "a value that is not data, or that tells about the server",
         "B13": "an object whose owner cannot be established",
         "B14": "an object that a block pattern leads to, under any name",
+        "B15": "a name that an administrator's file does not offer",
         "C1": "an argument of a type that a caller cannot send",
         "C2": "an argument whose parameter names a capability, a place or an expression",
         "C3": "a text that looks like a path, an address or a variable",

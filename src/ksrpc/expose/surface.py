@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal
 
 from ksrpc.errors import ConfigError, NotFoundError
@@ -23,7 +23,7 @@ from ksrpc.expose.rule import forbid
 from ksrpc.limits import PATH_PART_CHARS, PATH_PARTS
 from ksrpc.model import Rules
 
-__all__ = ["CLOSED_PARTS", "RootClass", "Surface"]
+__all__ = ["CLOSED_PARTS", "OWN_ROOTS", "RootClass", "Surface"]
 
 RootClass = Literal["vendor", "toolkit", "stdlib", "unsafe"]
 
@@ -38,7 +38,7 @@ _MACHINERY = frozenset({
 })  # fmt: skip
 _MACHINERY_PREFIX = ("gi_", "cr_", "ag_", "tb_", "co_", "func_")
 #: Roots that stay closed even for `unsafe`: this program itself and the program it was started as.
-_OWN_ROOTS = frozenset({"ksrpc", "ksrpc_server", "__main__", "__mp_main__"})
+OWN_ROOTS = frozenset({"ksrpc", "ksrpc_server", "ksrpc_render", "__main__", "__mp_main__"})
 #: Powerful libraries without a preset: closed unless the administrator declares them a service.
 _TOOLKITS = frozenset({
     "numpy", "pandas", "polars", "pyarrow", "scipy", "sklearn", "requests", "statsmodels", "sympy", "numba",
@@ -62,16 +62,21 @@ _ACTS = re.compile(
 class Surface:
     """Hold one set of rules, ready to be asked about paths.
 
+    Args:
+        rules: The rules.
+        served: Roots that are files in this process; this program's own worker serves one that no caller reaches.
+
     Raises:
         ConfigError: If a pattern is no dotted path, or `"*"` stands in `allow` without any `unsafe`.
     """
 
-    __slots__ = ("_allow", "_block", "_literal", "_presets", "_services", "_unsafe")
+    __slots__ = ("_allow", "_block", "_literal", "_presets", "_served", "_services", "_unsafe")
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, *, served: Collection[str] = ()) -> None:
         if "*" in rules.allow and not rules.unsafe:
             raise ConfigError('allow = ["*"] opens everything and needs unsafe beside it')
         self._presets = load_presets()
+        self._served = served
         self._literal = _parse_patterns(rules.allow, "allow")
         self._allow = self._with_aliases(self._literal)
         self._block = self._with_aliases(_parse_patterns(rules.block, "block"))
@@ -129,7 +134,7 @@ class Surface:
         return self._block
 
     def _opened_at(self, parts: list[str]) -> int:
-        if parts[0] in _OWN_ROOTS:
+        if parts[0] in OWN_ROOTS and parts[0] not in self._served:
             return 0
         opened = _first_prefix(parts, self._allow)
         if opened or "*" not in self._allow:

@@ -24,6 +24,8 @@ class Target:
         is_async: Whether a call gives something to await (or, for a generator, to iterate asynchronously).
         arguments: Which table decodes a request for it.
         generation: The resolver's generation at the decision.
+        plan: What gate C looks at before a call.
+        is_waived: Whether its root is open without gates B and C.
     """
 
     object: Any
@@ -35,6 +37,7 @@ class Target:
     arguments: Literal["data", "any"]
     generation: int
     plan: CallPlan
+    is_waived: bool = False
 
     def call_check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Let decoded arguments pass gate C or refuse them.

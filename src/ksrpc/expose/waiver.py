@@ -8,19 +8,19 @@ Source: docs/spec/policy.md "Unsafe roots".
 from __future__ import annotations
 
 import inspect
+import sys
 from types import ModuleType
 from typing import Any
 
 from ksrpc.errors import NotFoundError
 from ksrpc.expose.argument import FREE
-from ksrpc.expose.origin import SOURCE_PACKAGE, ImportDesk
+from ksrpc.expose.origin import ImportDesk
 from ksrpc.expose.rule import forbid
+from ksrpc.expose.surface import OWN_ROOTS
 from ksrpc.expose.target import Target
 from ksrpc.model import Kind
 
 __all__ = ["resolve_waived"]
-
-_CLOSED = frozenset({"ksrpc", SOURCE_PACKAGE, "__main__", "__mp_main__"})
 
 
 def resolve_waived(path: str, desk: ImportDesk, generation: int) -> Target:
@@ -37,7 +37,7 @@ def resolve_waived(path: str, desk: ImportDesk, generation: int) -> Target:
     for part in rest:
         before, prefix = prefix, f"{prefix}.{part}"
         item = _step(item, part, before, desk)
-        if isinstance(item, ModuleType) and item.__name__.partition(".")[0] in _CLOSED:
+        if _is_own(item):
             raise forbid("A1", f"{prefix} leads into the server itself")
     return Target(
         object=item,
@@ -49,7 +49,16 @@ def resolve_waived(path: str, desk: ImportDesk, generation: int) -> Target:
         arguments="data",
         generation=generation,
         plan=FREE,
+        is_waived=True,
     )
+
+
+def _is_own(item: Any) -> bool:
+    """Tell whether something is a part of this program, or the table of modules, which leads to all of it."""
+    if item is sys.modules:
+        return True
+    home = getattr(item, "__name__" if isinstance(item, ModuleType) else "__module__", None)
+    return type(home) is str and home.partition(".")[0] in OWN_ROOTS
 
 
 def _step(item: Any, part: str, before: str, desk: ImportDesk) -> Any:

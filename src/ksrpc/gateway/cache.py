@@ -71,17 +71,23 @@ class Cache:
 
     async def read(self, key: bytes, call: Call) -> Answer | None:
         """Return the kept answer, if there is one that is young enough for this caller."""
+        entry = self._find(key, call)
+        if entry is not None and not entry.is_checked and self.store is not None:
+            entry = await asyncio.to_thread(self.store.check, entry)
+        return None if entry is None else _answer(entry)
+
+    def glance(self, key: bytes, call: Call) -> Answer | None:
+        """Do what `read` does for an answer whose bytes need no check any more."""
+        entry = self._find(key, call)
+        return None if entry is None or not entry.is_checked else _answer(entry)
+
+    def _find(self, key: bytes, call: Call) -> Entry | None:
         if self.store is None or not call.cache_get:
             return None
         entry = self.store.get(key)
-        if entry is None:
+        if entry is None or (call.cache_expire is not None and time.time() - entry.stored_at > call.cache_expire):
             return None
-        age_s = time.time() - entry.stored_at
-        if call.cache_expire is not None and age_s > call.cache_expire:
-            return None
-        if not entry.is_checked:
-            entry = await asyncio.to_thread(self.store.check, entry)
-        return None if entry is None else _answer(entry, age_s)
+        return entry
 
     def keep(self, key: bytes, call: Call, answer: Answer) -> None:
         """Keep an answer, after it was given; large ones in a thread."""
@@ -132,6 +138,7 @@ def _limits(section: CacheSection) -> _Limits:
     }
 
 
-def _answer(entry: Entry, age_s: float) -> Answer:
+def _answer(entry: Entry) -> Answer:
+    age_s = time.time() - entry.stored_at
     left_s = max(0, round(entry.expires_at - entry.stored_at - age_s))
     return Answer(entry.pieces, entry.size, {"cache": "hit", "age": max(0, round(age_s)), "ttl": left_s})

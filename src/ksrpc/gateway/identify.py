@@ -5,6 +5,7 @@ Source: docs/spec/policy.md "Identity".
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,12 +46,24 @@ class Doorkeeper:
         access = config.access
         self._config = config
         self._tokens = tokens
-        self._allow = _networks(access.ip_allow)
-        self._block = _networks(access.ip_block)
-        self._proxies = _networks(access.trusted_proxies)
-        self._loopback = _networks(("loopback",))
+        self._allow = networks_of(access.ip_allow)
+        self._block = networks_of(access.ip_block)
+        self._proxies = networks_of(access.trusted_proxies)
+        self._loopback = networks_of(("loopback",))
         self._hosts = {"", "localhost", *(name.lower() for name in config.server.hosts)}
         self._users: dict[str, User] = {}
+
+    async def prepare(self, visitor: Visitor) -> None:
+        """Do in a thread, before `identify`, what of it takes long: the hash of a token that was not made here.
+
+        Raises:
+            AddressError: As `identify`.
+            BusyError: Too many unknown tokens were shown.
+        """
+        token = visitor.headers.get("authorization", "").partition(" ")[2].strip()
+        if token and self._tokens.is_slow(token):
+            self.admit(visitor)
+            await asyncio.to_thread(self._tokens.weigh, token)
 
     def identify(self, visitor: Visitor) -> User:
         """Return the user who calls.
@@ -99,6 +112,11 @@ class Doorkeeper:
         if not self.still_valid(user):
             raise AuthError("the token is no longer valid" if user.token_id else "a token is needed now")
         return self._user(user.name, user.token_id, user.scopes)
+
+    def expires_at(self, user: User) -> float | None:
+        """Return when the token that a user showed ends, as Unix time; None if it never does, or there was none."""
+        record = self._tokens.find(user.token_id)
+        return None if record is None else record.expires_at
 
     def _by_token(self, header: str) -> User:
         scheme, _, token = header.partition(" ")
@@ -170,7 +188,8 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _networks(names: tuple[str, ...]) -> list[Network]:
+def networks_of(names: tuple[str, ...]) -> list[Network]:
+    """Return the networks of a list such as `access.ip_allow`."""
     return [ipaddress.ip_network(text, strict=False) for name in names for text in _NAMED.get(name, (name,))]
 
 

@@ -10,11 +10,12 @@ import dataclasses
 import logging
 
 from ksrpc.config import Config
-from ksrpc.errors import BusyError
+from ksrpc.errors import BusyError, QuotaError
 from ksrpc.gateway.cache import Cache
 from ksrpc.gateway.call import Answer, Call, View
 from ksrpc.gateway.flight import Flights
 from ksrpc.gateway.identify import Doorkeeper
+from ksrpc.gateway.quota import Quota
 from ksrpc.gateway.state import State
 from ksrpc.model import Descriptor
 from ksrpc.store import TokenStore
@@ -39,6 +40,7 @@ class Gateway:
         self._flights = Flights()
         self._working: list[asyncio.Task[None]] = []
         self.cache = Cache(config)
+        self.quota = Quota(config)
         self.is_ready = False
         self.fault = ""
 
@@ -66,6 +68,7 @@ class Gateway:
         for state in (self._state, *self._former):
             await state.executors.stop()
         await self.cache.close()
+        self.quota.close()
 
     def reload(self, config: Config) -> None:
         """Put another configuration in force, whole or not at all: calls under way keep the one they began with.
@@ -75,6 +78,7 @@ class Gateway:
         """
         state = State(config, self._tokens, shows_output=self._shows_output, former=self._state)
         self.cache.adjust(config)
+        self.quota.adjust(config)
         self._former.append(self._state)
         self._state = state
 
@@ -91,24 +95,42 @@ class Gateway:
             self._admit(state, call)
             call.descriptor = state.registry.recall(call) or await state.registry.describe(call)  # 3. describe
             if call.cache_expire is None:
-                return await state.executors.run(call)  # 8. run
+                return await self.quota.charge(call, state.executors.run)  # 7. reserve, 8. run
             await call.arguments.prefetch()
             label = state.executors.edition(call.path)
             key = self.cache.key_of(call, state.registry.recall_keyed(call), label=label)  # 4. key
             if key is None:
-                return await state.executors.run(call)
+                return await self.quota.charge(call, state.executors.run)
             kept = await self.cache.read(key, call)  # 5. cache
             return kept or await self._fly(state, key, call)
         finally:
             state.calls -= 1
 
+    def glance(self, call: Call) -> Answer | None:
+        """Take the first steps of a call and return its kept answer, if nothing has to be waited for until then.
+
+        Raises:
+            RefusedError: As `handle`; what is not raised here is left to it.
+        """
+        if call.cache_expire is None or call.arguments.rest is not None:
+            return None
+        state = self._state
+        self._admit(state, call)
+        call.descriptor = state.registry.recall(call)
+        key = self.cache.key_of(call, state.registry.recall_keyed(call), label=state.executors.edition(call.path))
+        return None if key is None else self.cache.glance(key, call)
+
     async def _fly(self, state: State, key: bytes, call: Call) -> Answer:
         """Ask the library, together with whoever asks the same; keep what it answers."""
 
+        is_mine = False
+
         async def run() -> Answer:
+            nonlocal is_mine
+            is_mine = True
             state.calls += 1  # it may outlive who asked first
             try:
-                answer = await state.executors.run(shared)  # 7. reserve and govern come before it, 9. classify after it
+                answer = await self.quota.charge(shared, state.executors.run)  # to govern is before, to classify after
             finally:
                 state.calls -= 1
             self.cache.keep(key, shared, answer)  # 10. store
@@ -117,8 +139,13 @@ class Gateway:
         shared = dataclasses.replace(call, deadline=asyncio.get_running_loop().time() + state.config.call.timeout_s)
         if not call.cache_get:
             return await run()
-        answer, is_first = await self._flights.join(key, run, deadline=call.deadline)  # 6. flight
-        return answer if is_first else dataclasses.replace(answer, labels={"cache": "joined"})
+        while True:
+            try:
+                answer, is_first = await self._flights.join(key, run, deadline=call.deadline)  # 6. flight
+                return answer if is_first else dataclasses.replace(answer, labels={"cache": "joined"})
+            except QuotaError:
+                if is_mine:  # another's quota is no reason: whoever waited starts a flight of their own
+                    raise
 
     async def describe(self, call: Call) -> Descriptor:
         """Say what a path leads to: the first three steps of a call. Names only members that the user may call."""
@@ -156,6 +183,7 @@ class Gateway:
             try:
                 self._tokens.refresh()
                 await self.cache.tick()
+                await self.quota.tick()
                 await self._retire()
             except Exception:  # the next second is another try; revocations must go on to be seen
                 _log.exception("the store could not be looked at")

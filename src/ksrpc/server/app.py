@@ -14,6 +14,7 @@ from ksrpc.gateway import Gateway
 from ksrpc.server.exchange import HttpExchange
 from ksrpc.server.http import serve_call, serve_describe
 from ksrpc.server.jsonsocket import JsonShell
+from ksrpc.server.me import serve_me
 from ksrpc.server.original import METHODS, serve_original
 from ksrpc.server.page import FILES, serve_modules, serve_page
 from ksrpc.server.problem import pack_problem
@@ -47,6 +48,7 @@ def make_app(gateway: Gateway) -> App:
 
 async def _serve_http(gateway: Gateway, exchange: HttpExchange) -> None:
     try:
+        await gateway.door.prepare(exchange.visitor)
         await _route(gateway, exchange)
     except KsrpcError as exc:
         await exchange.send_problem(pack_problem(exc))
@@ -87,6 +89,7 @@ _ROUTES: dict[str, Callable[[Gateway, HttpExchange], Awaitable[None]]] = {
     "/livez": _say_alive,
     "/readyz": _say_ready,
     "/api/file": _serve_file,
+    "/v1/me": serve_me,
     "/v1/modules": serve_modules,
     **dict.fromkeys(METHODS, serve_original),
     **dict.fromkeys(FILES, serve_page),

@@ -66,7 +66,10 @@ def pack_failure(question: Question, error: Exception) -> tuple[Problem, dict[st
         error = KsrpcError("internal error; see the server's log")
     problem = pack_problem(error)
     type_name = problem.fields.get("exception") or type(error).__name__
-    return problem, pack_problem_fields(question, problem, type_name)
+    fields = pack_problem_fields(question, problem, type_name)
+    if "retry_after_s" in problem.fields:
+        fields["retry_after_s"] = problem.fields["retry_after_s"]  # a frame has no headers
+    return problem, fields
 
 
 def pack_problem_fields(question: Question, problem: Problem, type_name: str) -> dict[str, Any]:

@@ -5,8 +5,9 @@ Source: docs/reference/http.md.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
-from functools import cached_property
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs
 
@@ -26,11 +27,19 @@ _COMMON = [
     (b"vary", b"Authorization, Accept"),
     (b"x-content-type-options", b"nosniff"),
 ]
+#: Longer queries are not remembered.
+_MEMO_BYTES = 512
 _PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 class HttpExchange:
-    """Wrap one ASGI request: what is asked, and how to answer it."""
+    """Wrap one ASGI request: what is asked, and how to answer it.
+
+    Attributes:
+        headers: The headers, names in lower case.
+    """
+
+    __slots__ = ("_receive", "_scope", "_send", "headers", "method", "path")
 
     def __init__(
         self,
@@ -40,23 +49,20 @@ class HttpExchange:
     ) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         self._scope = scope
         self._receive = receive
         self._send = send
 
-    @cached_property
-    def headers(self) -> dict[str, str]:
-        """Return the headers, names in lower case."""
-        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._scope["headers"]}
+    @property
+    def query(self) -> Mapping[str, str]:
+        """Return the query's parameters; of repeated ones the last.
 
-    @cached_property
-    def query(self) -> dict[str, str]:
-        """Return the query's parameters; of repeated ones the last."""
-        text = self._scope["query_string"].decode("latin-1")
-        try:
-            return {k: v[-1] for k, v in parse_qs(text, keep_blank_values=True, max_num_fields=200).items()}
-        except ValueError as exc:
-            raise DecodeError("the query cannot be read") from exc
+        Raises:
+            DecodeError: It cannot be read.
+        """
+        query: bytes = self._scope["query_string"]
+        return _parse_query(query) if len(query) > _MEMO_BYTES else _recall_query(query)
 
     @property
     def visitor(self) -> Visitor:
@@ -98,6 +104,9 @@ class HttpExchange:
         self, status: int, media_type: str, pieces: tuple[Buffer, ...], size: int, *, headers: Headers = ()
     ) -> None:
         """Answer with pieces that lie in memory already, at most 1 MiB of them on the way at a time."""
+        if len(pieces) == 1 and size <= MIB:
+            await self.send_body(status, media_type, pieces[0], headers=headers)
+            return
         lines = [
             (b"content-type", media_type.encode()),
             (b"content-length", str(size).encode()),
@@ -110,7 +119,7 @@ class HttpExchange:
             await self._send({"type": "http.response.body", "body": body, "more_body": True})
         await self._send({"type": "http.response.body", "body": slices[-1] if slices else b""})
 
-    async def send_body(self, status: int, media_type: str, body: bytes, *, headers: Headers = ()) -> None:
+    async def send_body(self, status: int, media_type: str, body: Buffer, *, headers: Headers = ()) -> None:
         """Answer with one piece, and headers beside the common ones."""
         lines = [
             (b"content-type", media_type.encode()),
@@ -120,6 +129,14 @@ class HttpExchange:
         ]
         await self._send({"type": "http.response.start", "status": status, "headers": lines})
         await self._send({"type": "http.response.body", "body": body})
+
+    async def send_fields(self, fields: dict[str, Any]) -> None:
+        """Answer with a map of plain values: in the binary form to Python clients, as JSON to everybody else."""
+        if wire.MEDIA_TYPE in self.headers.get("accept", ""):
+            message = wire.pack(fields)
+            await self.send_pieces(200, wire.MEDIA_TYPE, tuple(message.segments), message.nbytes)
+            return
+        await self.send_body(200, "application/json", msgspec.json.encode(fields))
 
     async def send_text(self, status: int, text: str) -> None:
         """Answer with plain text."""
@@ -132,3 +149,15 @@ class HttpExchange:
         else:
             body, media_type = msgspec.json.encode(problem.fields), _PROBLEM_MEDIA_TYPE
         await self.send_body(problem.status, media_type, body, headers=problem.headers)
+
+
+def _parse_query(query: bytes) -> Mapping[str, str]:
+    try:
+        found = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=200)
+    except ValueError as exc:
+        raise DecodeError("the query cannot be read") from exc
+    return MappingProxyType({name: texts[-1] for name, texts in found.items()})
+
+
+#: Queries of calls are few and come again and again.
+_recall_query = lru_cache(maxsize=512)(_parse_query)

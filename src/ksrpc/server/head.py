@@ -5,9 +5,13 @@ Source: RFC 6585 section 5; docs/reference/http.md "Limits".
 
 from __future__ import annotations
 
+import asyncio
+from typing import cast
+
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ksrpc.limits import HTTP_HEAD_BYTES
+from ksrpc.server.cork import Cork
 
 _REFUSAL = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -29,6 +33,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _heads = 0
     _is_in_head = True
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, with a transport that sends heads and bodies together."""
+        super().connection_made(Cork(cast(asyncio.Transport, transport), self.loop))  # type: ignore[arg-type]
+
     def data_received(self, data: bytes) -> None:
         """Feed the parser and count what it could not yet make a whole head of."""
         before = self._heads
@@ -45,6 +53,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if len(sizes) > _SOCKET_LINES or max(sizes) > _SOCKET_LINE_BYTES:
             self._refuse()
         else:
+            self.transport = getattr(self.transport, "inner", self.transport)  # frames are sent as they come
             super().handle_websocket_upgrade()
 
     def _refuse(self) -> None:

@@ -40,7 +40,9 @@ async def serve_call(gateway: Gateway, exchange: HttpExchange, path: str) -> Non
         return
     media_type = choose_media_type(exchange.headers.get("accept", "*/*"), exchange.query.get("fmt"))
     call = make_call(gateway, exchange, user=user, path=path, arguments=await _read_arguments(exchange))
-    answer = await watch_client(exchange, gateway.handle(call), whole=call.arguments.rest is None)
+    answer = gateway.glance(call)
+    if answer is None:
+        answer = await watch_client(exchange, gateway.handle(call), whole=call.arguments.rest is None)
     if media_type == wire.MEDIA_TYPE:
         await exchange.send_pieces(200, media_type, answer.pieces, answer.size, headers=label_headers(answer))
         return

@@ -12,8 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from ksrpc.errors import BusyError, KsrpcError
 from ksrpc.gateway import Arguments, Call, Gateway
 from ksrpc.model import User
@@ -72,8 +70,7 @@ async def serve_modules(gateway: Gateway, exchange: HttpExchange) -> None:
         raise BusyError("the call service of this server is off (call.enabled)")
     slots = asyncio.Semaphore(_AT_ONCE)
     entries = await asyncio.gather(*(_describe(gateway, user, path, slots=slots) for path in _open_paths(user)))
-    body = msgspec.json.encode({"user": user.name, "modules": entries})
-    await exchange.send_body(200, "application/json", body)
+    await exchange.send_fields({"user": user.name, "modules": entries})
 
 
 def _open_paths(user: User) -> list[str]:

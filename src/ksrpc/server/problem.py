@@ -5,10 +5,13 @@ Source: RFC 9457; docs/reference/errors.md.
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any, NamedTuple
 
 from ksrpc import wire
 from ksrpc.errors import BY_CODE, ForbiddenError, KsrpcError, QuotaError, RemoteError
+from ksrpc.protocol.fault import pack_quota
 from ksrpc.transport.link import RaisedError
 
 _TITLES = {
@@ -19,7 +22,12 @@ _TITLES = {
     "deadline": "The call took too long",
     "lost": "The worker was lost during the call",
     "busy": "Nothing can run the call now",
+    "quota": "The quota is used up",
 }
+_QUOTA_TYPE = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+_DAY_S = 86_400
+#: What a text in a structured field cannot hold (RFC 9651).
+_NOT_IN_FIELDS = re.compile(r'[^ -~]|["\\]')
 
 
 class Problem(NamedTuple):
@@ -45,9 +53,28 @@ def pack_problem(error: KsrpcError) -> Problem:
     headers = []
     if error.status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="ksrpc"'))
-    if error.status == 503 or isinstance(error, QuotaError):
+    if error.status == 503:
         headers.append((b"retry-after", b"1"))
+    if isinstance(error, QuotaError) and error.scope:
+        fields |= {"type": _QUOTA_TYPE, "violated-policies": [error.scope], **pack_quota(error)}
+        headers += _quota_headers(error)
     return Problem(error.status, fields, headers)
+
+
+def _quota_headers(error: QuotaError) -> list[tuple[bytes, bytes]]:
+    """Tell the quota as the draft of the IETF does: what it is, what is left, and when it opens again.
+
+    Source: draft-ietf-httpapi-ratelimit-headers.
+    """
+    name = _NOT_IN_FIELDS.sub("?", error.scope)
+    left, resets_in_s = max(0, error.limit_rows - error.used_rows), math.ceil(error.resets_in_s)
+    headers = [
+        (b"ratelimit-policy", f'"{name}";q={error.limit_rows};qu="rows";w={_DAY_S}'.encode()),
+        (b"ratelimit", f'"{name}";r={left};t={resets_in_s}'.encode()),
+    ]
+    if error.retry_after_s is not None:
+        headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after_s))).encode()))
+    return headers
 
 
 def pack_method_problem(method: str, allowed: str) -> Problem:

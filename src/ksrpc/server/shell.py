@@ -109,6 +109,7 @@ async def serve_socket(
     client = scope.get("client")
     visitor = Visitor(client[0] if client else "", headers, is_unix=client is None)
     try:
+        await gateway.door.prepare(visitor)
         user = gateway.door.identify(visitor)
         if shell is None:
             raise NotFoundError("no such address; sessions are at /ws/bytes, calls in JSON at /ws/json")

@@ -114,7 +114,7 @@ class SessionShell(Shell):
         except BusyError as exc:
             self._session.fail(event.call, pack_fault(exc))
         else:
-            self._start(event.call, self._handle(event, arguments))
+            self._handle(event, arguments)
 
     def _start(self, call: int, work: Any) -> None:
         self._tasks[call] = self._loop.create_task(work)
@@ -123,7 +123,8 @@ class SessionShell(Shell):
         self._tasks.pop(call, None)
         self._inflows.pop(call, None)
 
-    async def _handle(self, event: Called, arguments: Arguments) -> None:
+    def _handle(self, event: Called, arguments: Arguments) -> None:
+        """Answer at once from the cache, or begin the call."""
         session, call_id = self._session, event.call
         call = Call(
             self._user,
@@ -135,7 +136,15 @@ class SessionShell(Shell):
             cache_expire=self._expire_s(event.meta),
             tell=lambda kind, meta: session.status(call_id, _STATUS[kind], meta),
         )
-        await self._answer(call_id, self._gateway.handle(call))
+        try:
+            answer = self._gateway.glance(call)
+        except Exception as exc:
+            session.fail(call_id, pack_fault(exc))
+            return
+        if answer is None:
+            self._start(call_id, self._answer(call_id, self._gateway.handle(call)))
+        else:
+            session.answer(call_id, answer.pieces, size=answer.size, meta=answer.labels)
 
     async def _describe(self, event: Described) -> None:
         call = Call(self._user, event.meta["path"], Arguments(), self._loop.time() + self._timeout_s(event.meta))

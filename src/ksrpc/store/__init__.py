@@ -1,7 +1,7 @@
 """What outlives the process: tokens, and the cache; quotas and leases behind the same room later."""
 
 from ksrpc.store.cache import CacheStore
-from ksrpc.store.entry import CacheReport, CacheStats, Entry, Listed, Stored
+from ksrpc.store.entry import CacheReport, CacheStats, Entry, Listed, Share, Stored
 from ksrpc.store.shelf import BLOB_BYTES
 from ksrpc.store.token import TokenRecord, TokenStore
 
@@ -12,6 +12,7 @@ __all__ = [
     "CacheStore",
     "Entry",
     "Listed",
+    "Share",
     "Stored",
     "TokenRecord",
     "TokenStore",

@@ -23,7 +23,7 @@ from ksrpc.limits import KIB
 from ksrpc.protocol import Buffer
 from ksrpc.store import upkeep
 from ksrpc.store.blob import checked_blocks, is_whole
-from ksrpc.store.entry import CacheReport, CacheStats, Entry, Labels, Listed, Stored, dump_labels, reason_of
+from ksrpc.store.entry import CacheReport, CacheStats, Entry, Labels, Listed, Share, Stored, dump_labels, reason_of
 from ksrpc.store.index import ROW_BYTES, is_broken
 from ksrpc.store.seal import Row
 from ksrpc.store.shelf import BLOB_BYTES, Shelf, Sight
@@ -157,7 +157,45 @@ class CacheStore:
         Raises:
             LocalError: The index cannot be written.
         """
-        return upkeep.purge(self._shelf, (row.id for row in self._shelf.rows(match)))
+        return self.clear(match)[0]
+
+    def clear(self, match: str | None = None, *, only_expired: bool = False) -> tuple[int, int]:
+        """Remove as `purge` does, all or only what is over; return how many and how many bytes.
+
+        Raises:
+            LocalError: The index cannot be written.
+        """
+        size, now = 0, self._clock()
+
+        def ids() -> Iterator[int]:
+            nonlocal size
+            for row in self._shelf.rows(match):
+                if not only_expired or row.expires_at <= now:
+                    size += row.size
+                    yield row.id
+
+        return upkeep.purge(self._shelf, ids()), size
+
+    def find(self, prefix: str) -> list[Listed]:
+        """Return entries, 256 at most, whose keys begin with these hexadecimal digits. For a thread.
+
+        Raises:
+            LocalError: The index cannot be read.
+        """
+        return upkeep.find_live(self._shelf, prefix, self._clock())
+
+    def shares(self) -> list[Share]:
+        """Tell how much each function takes, by path. For a thread.
+
+        Raises:
+            LocalError: The index cannot be read.
+        """
+        return upkeep.share_out(self._shelf, self._clock())
+
+    @property
+    def free_bytes(self) -> int:
+        """What the disk has left for the cache."""
+        return self._shelf.blobs.free_bytes()
 
     def entries(self, match: str | None = None, limit: int | None = None) -> Iterator[Listed]:
         """Yield what is there, oldest first, without the bytes. For a thread.

@@ -55,7 +55,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Describe one entry for a list: everything but its bytes. Times are Unix seconds."""
+    """Describe one entry for a list: everything but its bytes. Times are Unix seconds.
+
+    Attributes:
+        used_at: When it was last given out, as far as that is written down: servers do so every minute.
+        blob: Name of the file that holds the bytes; empty if they are in the index.
+    """
 
     key: bytes
     size: int
@@ -63,6 +68,16 @@ class Listed:
     expires_at: float
     used_at: float
     labels: dict[str, Label]
+    blob: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Tell how much of the cache one function takes."""
+
+    path: str
+    entries: int
+    bytes: int
 
 
 class Stored(StrEnum):

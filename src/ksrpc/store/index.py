@@ -59,6 +59,8 @@ _FIND = f"SELECT {_COLUMNS} FROM entry WHERE key = ?"  # noqa: S608  # constants
 _INSERT = f"INSERT INTO entry ({_COLUMNS.removesuffix(', id')}) VALUES ({', '.join('?' * 12)})"  # noqa: S608
 _PAGE = f"SELECT {_COLUMNS} FROM entry WHERE id > ? AND path GLOB ? ORDER BY id LIMIT ?"  # noqa: S608
 _LIST = _PAGE.replace("value", "NULL")
+_RANGE = f"SELECT {_COLUMNS} FROM entry WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?".replace("value", "NULL")  # noqa: S608
+_SHARES = "SELECT path, count(*), sum(size) FROM entry WHERE expires_at > ? GROUP BY path ORDER BY path"
 
 
 class Candidate(NamedTuple):
@@ -150,6 +152,17 @@ class Index:
         with self._scanning:
             found = self._scan.execute(_PAGE if has_value else _LIST, (after, match, BATCH)).fetchall()
         return [Row._make(row) for row in found]
+
+    def between(self, low: bytes, high: bytes) -> list[Row]:
+        """Return the first rows whose keys lie between two, these included, without the values."""
+        with self._scanning:
+            found = self._scan.execute(_RANGE, (low, high, BATCH)).fetchall()
+        return [Row._make(row) for row in found]
+
+    def shares(self, now: float) -> list[tuple[str, int, int]]:
+        """Return path, entries and bytes of each function, without what is over."""
+        with self._scanning:
+            return list(self._scan.execute(_SHARES, (now,)))
 
     def has_blob(self, name: str) -> bool:
         """Tell whether a file belongs to a row."""

@@ -20,6 +20,15 @@ from pathlib import Path
 
 from ksrpc.errors import AuthError, ConfigError
 from ksrpc.limits import TOKEN_CHARS
+from ksrpc.store.adoption import (
+    ADOPTED_LIFETIME_S,
+    ADOPTED_TOKENS,
+    SCHEMA,
+    Scale,
+    add_adopted,
+    is_adoptable,
+    read_salt,
+)
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SCHEMA = """
@@ -46,6 +55,8 @@ class TokenRecord:
     created_at: float
     expires_at: float | None
     revoked_at: float | None
+    #: Not made here: it was the original program's, and `digest` is a scrypt hash.
+    is_adopted: bool = False
 
 
 class TokenStore:
@@ -61,14 +72,11 @@ class TokenStore:
             path.touch(mode=0o600, exist_ok=True)
         except OSError as exc:
             raise ConfigError(f"{path.name} in the data folder cannot be made: {exc.strerror}") from exc
-        try:
-            self._db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.executescript(_SCHEMA)
-        except sqlite3.DatabaseError as exc:
-            raise ConfigError(f"{path.name} in the data folder is not a store that can be opened: {exc}") from exc
+        self._db = _open(path)
         self._by_digest: dict[bytes, TokenRecord] = {}
         self._by_id: dict[str, TokenRecord] = {}
+        self._adopted: list[TokenRecord] = []
+        self._scale: Scale | None = None
         self._version = -1
         self.refresh()
 
@@ -80,9 +88,8 @@ class TokenStore:
         Raises:
             ConfigError: The name is none that may stand in files, logs and headers.
         """
-        if not _USER.fullmatch(user):
-            raise ConfigError(f"{user[:80]!r} is no user name: 1 to 64 letters, digits, or . _ - @ after the first")
-        token_id = "".join(secrets.choice(_ALPHABET) for _ in range(8))
+        check_user(user)
+        token_id = _make_id()
         body = f"ksr_{token_id}_" + "".join(secrets.choice(_ALPHABET) for _ in range(43))
         token = body + _checksum(body)
         now = time.time()
@@ -94,13 +101,32 @@ class TokenStore:
         self._load()
         return token
 
+    def adopt(self, token: str, user: str, *, lifetime_s: float = ADOPTED_LIFETIME_S) -> bool:
+        """Take over a token that was not made here, for a while; return whether it was not taken over before.
+
+        Raises:
+            ConfigError: The user's name or the token cannot be, or too many were taken over.
+        """
+        check_user(user)
+        if not is_adoptable(token):
+            raise ConfigError(f"the old token of {user} cannot be taken over: `ksrpc token create {user}` makes one")
+        if sum(record.is_adopted for record in self.records()) >= ADOPTED_TOKENS:
+            raise ConfigError(f"at most {ADOPTED_TOKENS} old tokens are taken over: `ksrpc token create {user}`")
+        is_new = add_adopted(self._db, _make_id(), user, token, lifetime_s)
+        self._load()
+        return is_new
+
     def revoke(self, token_id: str) -> bool:
         """Revoke by id; return whether there was a valid one."""
-        done = self._db.execute(
-            "UPDATE token SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (time.time(), token_id)
-        )
+        count = 0
+        for table in ("token", "adopted_token"):
+            done = self._db.execute(
+                f"UPDATE {table} SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",  # noqa: S608 - two constants
+                (time.time(), token_id),
+            )
+            count += done.rowcount
         self._load()
-        return done.rowcount > 0
+        return count > 0
 
     def records(self) -> list[TokenRecord]:
         """Return all tokens, oldest first."""
@@ -111,16 +137,36 @@ class TokenStore:
 
         Raises:
             AuthError: Unknown, malformed, revoked or expired; the text does not say which.
+            BusyError: It may be an adopted one, and too many unknown ones were shown.
         """
         if len(token) > TOKEN_CHARS or not token.isascii():
             raise AuthError("unknown or expired token")
-        digest = _digest(token)
+        digest = self.weigh(token) if self._may_be_adopted(token) else _digest(token)
         record = self._by_digest.get(digest)
         if record is None and looks_right(token) and self.refresh():  # made a moment ago, by the CLI or a replica
             record = self._by_digest.get(digest)
         if record is None or not hmac.compare_digest(record.digest, digest) or not is_valid(record):
             raise AuthError("unknown or expired token")
         return record
+
+    def is_slow(self, token: str) -> bool:
+        """Tell whether `identify` would take some 50 ms: then `weigh` comes first, in a thread."""
+        return self._may_be_adopted(token) and self._scale is not None and self._scale.recall(token) is None
+
+    def weigh(self, token: str) -> bytes:
+        """Return the hash that an adopted token has; see `Scale.weigh`.
+
+        Raises:
+            AuthError: Nothing was adopted.
+            BusyError: Too many unknown ones were shown.
+        """
+        if self._scale is None:
+            raise AuthError("unknown or expired token")
+        return self._scale.weigh(token, self._by_digest)
+
+    def find(self, token_id: str) -> TokenRecord | None:
+        """Return what is kept of the token of this id, valid or not."""
+        return self._by_id.get(token_id)
 
     def is_id_valid(self, token_id: str) -> bool:
         """Tell whether the token of this id is valid now."""
@@ -143,13 +189,50 @@ class TokenStore:
         """Close the file."""
         self._db.close()
 
+    def _may_be_adopted(self, token: str) -> bool:
+        return self._scale is not None and is_adoptable(token) and any(map(is_valid, self._adopted))
+
     def _load(self) -> None:
-        rows = self._db.execute("SELECT id, user, digest, scopes, created_at, expires_at, revoked_at FROM token")
-        self._by_digest = {
-            row[2]: TokenRecord(row[0], row[1], row[2], frozenset(row[3].split()), row[4], row[5], row[6])
-            for row in rows
-        }
-        self._by_id = {record.id: record for record in self._by_digest.values()}
+        made = self._db.execute("SELECT id, user, digest, scopes, created_at, expires_at, revoked_at, 0 FROM token")
+        adopted = self._db.execute(
+            "SELECT id, user, hash, 'call', created_at, expires_at, revoked_at, 1 FROM adopted_token"
+        )
+        records = [
+            TokenRecord(row[0], row[1], row[2], frozenset(row[3].split()), row[4], row[5], row[6], bool(row[7]))
+            for row in [*made, *adopted]
+        ]
+        self._by_digest = {record.digest: record for record in records}
+        self._by_id = {record.id: record for record in records}
+        self._adopted = [record for record in records if record.is_adopted]
+        if self._adopted and self._scale is None:
+            self._scale = Scale(read_salt(self._db))
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = None
+    try:
+        db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.executescript(_SCHEMA + SCHEMA)
+    except sqlite3.DatabaseError as exc:
+        if db is not None:
+            db.close()
+        raise ConfigError(f"{path.name} in the data folder is not a store that can be opened: {exc}") from exc
+    return db
+
+
+def _make_id() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(8))
+
+
+def check_user(name: str) -> None:
+    """See to it that a user's name may stand in files, logs and headers.
+
+    Raises:
+        ConfigError: It may not.
+    """
+    if not _USER.fullmatch(name):
+        raise ConfigError(f"{name[:80]!r} is no user name: 1 to 64 letters, digits, or . _ - @ after the first")
 
 
 def is_valid(record: TokenRecord) -> bool:

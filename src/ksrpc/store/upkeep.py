@@ -15,10 +15,13 @@ from itertools import islice
 
 from ksrpc.errors import LocalError
 from ksrpc.store.blob import is_whole
-from ksrpc.store.entry import CacheReport, Listed
+from ksrpc.store.entry import CacheReport, Listed, Share
 from ksrpc.store.index import BATCH, is_broken
 from ksrpc.store.seal import Row
 from ksrpc.store.shelf import Shelf
+
+#: More than any key has.
+_KEY_DIGITS = 128
 
 
 def purge(shelf: Shelf, ids: Iterable[int]) -> int:
@@ -68,10 +71,36 @@ def list_live(shelf: Shelf, match: str | None, now: float) -> Iterator[Listed]:
         LocalError: The index cannot be read.
     """
     with _told():
-        for row in shelf.rows(match):
-            if shelf.seal.is_genuine(row) and row.expires_at > now:
-                labels = json.loads(row.labels)
-                yield Listed(row.key, row.size, row.stored_at, row.expires_at, row.used_at, labels)
+        yield from _live(shelf, shelf.rows(match), now)
+
+
+def find_live(shelf: Shelf, prefix: str, now: float) -> list[Listed]:
+    """Return what is not over of the first entries whose keys, in hexadecimal digits, begin so.
+
+    Raises:
+        LocalError: The index cannot be read.
+    """
+    low = bytes.fromhex(prefix + "0" * (len(prefix) % 2))
+    high = bytes.fromhex(prefix.ljust(_KEY_DIGITS, "f"))
+    with _told():
+        return list(_live(shelf, shelf.index.between(low, high), now))
+
+
+def share_out(shelf: Shelf, now: float) -> list[Share]:
+    """Tell how much each function takes, by path.
+
+    Raises:
+        LocalError: The index cannot be read.
+    """
+    with _told():
+        return [Share(*row) for row in shelf.index.shares(now)]
+
+
+def _live(shelf: Shelf, rows: Iterable[Row], now: float) -> Iterator[Listed]:
+    for row in rows:
+        if shelf.seal.is_genuine(row) and row.expires_at > now:
+            labels = json.loads(row.labels)
+            yield Listed(row.key, row.size, row.stored_at, row.expires_at, row.used_at, labels, row.blob)
 
 
 def verify(shelf: Shelf) -> CacheReport:

@@ -4,6 +4,7 @@ Source: docs/spec/wire.md.
 """
 
 from ksrpc.wire.codec import CODECS
+from ksrpc.wire.cover import error_text
 from ksrpc.wire.failure import pack_error, parse_error
 from ksrpc.wire.message import VERSION, Message, pack_abort
 from ksrpc.wire.negotiation import FEATURES, MEDIA_TYPE, Agreement, negotiate
@@ -24,6 +25,7 @@ __all__ = [
     "Reader",
     "Table",
     "check_arguments",
+    "error_text",
     "negotiate",
     "pack",
     "pack_abort",

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ksrpc.errors import DecodeError, EncodeError, RemoteError, make_remote
 from ksrpc.wire import encoder, tag
+from ksrpc.wire.cover import Cover, cover_arg, cover_args, error_text, is_covered
 from ksrpc.wire.decoder import Decoder
 from ksrpc.wire.encoder import ATOMS, Encoder, register_base
 from ksrpc.wire.message import Message, pack_buffers
@@ -32,16 +33,17 @@ _OS_PARTS: Final = ("errno", "strerror", "filename", "filename2")
 _NAMED: Final = (ImportError, NameError, AttributeError)
 
 
-def pack_error(exc: BaseException, *, traceback_text: str = "") -> Message:
+def pack_error(exc: BaseException, *, traceback_text: str = "", cover: Cover | None = None) -> Message:
     """Encode what a library raised. Never fails.
 
     Args:
         exc: The exception; only its data is read.
         traceback_text: What to show as the remote traceback; empty unless the policy shows it.
+        cover: Gives a text without what must not be told; None if all may be.
     """
 
     def write(walker: Encoder, value: BaseException) -> Any:
-        return _write(walker, value, traceback_text=_clean(traceback_text), depth=_CAUSES)
+        return _write(walker, value, traceback_text=_clean(traceback_text), cover=cover)
 
     try:
         return pack_buffers(encoder.encode(exc, root="error", table=RESULT_TABLE, writer=write))
@@ -65,22 +67,25 @@ def parse_error(data: bytes | bytearray | memoryview) -> RemoteError:
     return value
 
 
-def _write(encoder: Encoder, exc: BaseException, *, traceback_text: str, depth: int) -> list[Any]:
+def _write(
+    encoder: Encoder, exc: BaseException, *, traceback_text: str = "", cover: Cover | None = None, depth: int = _CAUSES
+) -> list[Any]:
     cause = exc.__cause__ if depth > 1 else None
+    args = exc.args if cover is None else cover_args(exc, cover)
     return [
         encoder.mark(tag.EXCEPTION),
         _type_name(exc),
-        [_argument(encoder, arg) for arg in exc.args[:_ARGS]],
-        _text(exc),
-        [_clean(note) for note in getattr(exc, "__notes__", ())[:_NOTES] if isinstance(note, str)],
-        None if cause is None else _write(encoder, cause, traceback_text="", depth=depth - 1),
-        _attributes(encoder, exc),
+        [_argument(encoder, arg, cover) for arg in args[:_ARGS]],
+        _error_text(exc, cover),
+        [_covered(note, cover) for note in getattr(exc, "__notes__", ())[:_NOTES] if isinstance(note, str)],
+        None if cause is None else _write(encoder, cause, cover=cover, depth=depth - 1),
+        _attributes(encoder, exc, cover),
         traceback_text,
     ]
 
 
 def _write_exception(encoder: Encoder, exc: BaseException) -> list[Any]:
-    return _write(encoder, exc, traceback_text="", depth=_CAUSES)
+    return _write(encoder, exc)
 
 
 def _type_name(exc: BaseException) -> str:
@@ -100,27 +105,41 @@ def _text(value: object) -> str:
         return ""
 
 
-def _argument(encoder: Encoder, arg: Any) -> Any:
+def _covered(text: str, cover: Cover | None) -> str:
+    return _clean(text if cover is None else cover(text))
+
+
+def _error_text(exc: BaseException, cover: Cover | None) -> str:
+    if cover is None:
+        return _text(exc)
+    try:
+        return _covered(error_text(exc), cover)
+    except Exception:  # as in `_text`
+        return ""
+
+
+def _argument(encoder: Encoder, arg: Any, cover: Cover | None) -> Any:
     if type(arg) in ATOMS and type(arg) is not str:
         return encoder.node(arg)
     if type(arg) is str and len(arg) <= _TEXT_CHARS:
         return encoder.node(arg)
+    return encoder.node(arg) if _is_fit(arg, cover) else _covered(_text(arg), cover)
+
+
+def _is_fit(arg: Any, cover: Cover | None) -> bool:
+    """Tell whether an argument can travel as it is: of a type that can, small, and without what must not be told."""
     try:
-        pieces = _encode_alone(arg)
+        pieces = [buffer.data for buffer in encoder.encode(arg, root="", table=RESULT_TABLE)]
     except EncodeError:
-        return _text(arg)
-    return encoder.node(arg) if pieces <= _ARG_BYTES else _text(arg)
+        return False
+    return sum(map(len, pieces)) <= _ARG_BYTES and (cover is None or is_covered(b"".join(pieces), cover))
 
 
-def _encode_alone(arg: Any) -> int:
-    buffers = encoder.encode(arg, root="", table=RESULT_TABLE)
-    return sum(len(buffer.data) for buffer in buffers)
-
-
-def _attributes(encoder: Encoder, exc: BaseException) -> dict[str, Any]:
+def _attributes(encoder: Encoder, exc: BaseException, cover: Cover | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if isinstance(exc, OSError):
-        found |= {part: _plain(encoder, getattr(exc, part)) for part in _OS_PARTS}
+        parts = {part: getattr(exc, part) for part in _OS_PARTS}
+        found |= {part: _plain(encoder, cover_arg(value, cover) if cover else value) for part, value in parts.items()}
     if isinstance(exc, _NAMED) and type(exc.name) is str:
         found["name"] = _clean(exc.name)
     if type(exc).__module__ != "builtins":

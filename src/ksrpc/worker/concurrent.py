@@ -95,7 +95,7 @@ class ConcurrentWorker(asyncio.Protocol):
         elif isinstance(event, Described):
             try:
                 self._reply(event.call, Outcome(self._host.describe(event.meta["path"])))
-            except KsrpcError as exc:
+            except Exception as exc:
                 self._reply(event.call, refused(exc))
         elif isinstance(event, CancelCame):
             self._cancel(event.call)

@@ -8,17 +8,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import inspect
-import traceback
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ksrpc import wire
 from ksrpc.errors import EncodeError, KsrpcError
-from ksrpc.expose import ModuleSource, Resolver, Target
+from ksrpc.expose import SOURCE_PACKAGE, ModuleSource, Resolver, Target, Veil
 from ksrpc.limits import SESSION
 from ksrpc.model import Rules
 from ksrpc.protocol.fault import RAISED, pack_fault
 from ksrpc.protocol.frame import Buffer, Meta
+from ksrpc.worker.trace import trace_text
 
 _NOTHING = wire.Message((b"",), 0)
 
@@ -55,6 +55,7 @@ class Host:
         shows_traceback: bool = False,
     ) -> None:
         self._resolver = Resolver(rules, sources=sources or {}, generation=generation)
+        self._veil = Veil({name: source.path for name, source in (sources or {}).items()})
         self.shows_traceback = shows_traceback
 
     def resolve(self, path: str) -> Target:
@@ -97,7 +98,7 @@ class Host:
             if inspect.iscoroutine(value):
                 value = asyncio.run(value)
         except BaseException as exc:  # also SystemExit: a library must not end the worker in passing
-            return self.raised(exc)
+            return self.raised(exc, ready)
         return self.encode(value)
 
     async def run_async(self, ready: Ready) -> Outcome:
@@ -109,7 +110,7 @@ class Host:
         except asyncio.CancelledError:
             raise
         except BaseException as exc:
-            return self.raised(exc)
+            return self.raised(exc, ready)
         return self.encode(value)
 
     def encode(self, value: object) -> Outcome:
@@ -121,12 +122,14 @@ class Host:
         except Exception as exc:
             return refused(EncodeError(f"result: {type(exc).__name__} while encoding it"), maybe_ran=True)
 
-    def raised(self, exc: BaseException) -> Outcome:
-        """Pack what the library raised."""
-        text = "".join(traceback.format_exception(exc)) if self.shows_traceback else ""
-        message = wire.pack_error(exc, traceback_text=text)
+    def raised(self, exc: BaseException, ready: Ready) -> Outcome:
+        """Pack what the library raised, without what its texts tell of this machine unless the caller owns it."""
+        is_own = ready.target.is_waived
+        cover = None if is_own else self._veil.over(exc, (*ready.args, *ready.kwargs.values()))
+        text = trace_text(exc, cover) if self.shows_traceback else ""
+        message = wire.pack_error(exc, traceback_text=text, cover=cover)
         if message.nbytes > SESSION.inline_bytes:
-            message = wire.pack_error(_shortened(exc))
+            message = wire.pack_error(_shortened(exc), cover=cover)
         cls = type(exc)
         fault = {"code": RAISED, "type": f"{cls.__module__}.{cls.__qualname__}"[:200], "maybe_ran": True}
         return Outcome(message, fault)
@@ -143,7 +146,7 @@ def refused(error: KsrpcError | BaseException, *, maybe_ran: bool | None = None)
 def _invoke(ready: Ready) -> Any:
     target = ready.target
     if target.kind == "module" and not ready.args and not ready.kwargs:
-        return target.object.__name__
+        return target.object.__name__.removeprefix(f"{SOURCE_PACKAGE}.")
     if not callable(target.object) and not ready.args and not ready.kwargs:
         return target.object
     return target.object(*ready.args, **ready.kwargs)
@@ -151,7 +154,7 @@ def _invoke(ready: Ready) -> Any:
 
 def _shortened(exc: BaseException) -> Exception:
     """Stand in for an exception whose args are too large for a RAISE frame, keeping its builtin class."""
-    text = str(exc)[:2000] + " … (cut)"
+    text = wire.error_text(exc)[:2000] + " … (cut)"
     for cls in type(exc).__mro__:
         if cls.__module__ == "builtins" and issubclass(cls, Exception):
             try:

@@ -49,7 +49,7 @@ class SerialWorker:
     def _describe(self, path: str) -> Outcome:
         try:
             return Outcome(self._host.describe(path))
-        except KsrpcError as exc:
+        except Exception as exc:
             return refused(exc)
 
     def _reply(self, call: int, outcome: Outcome) -> None:

@@ -36,6 +36,12 @@ class Recorder(Connection):
     async def adescribe(self, path: str) -> dict[str, Any]:
         return self.describe(path)
 
+    def ask(self, target: str) -> dict[str, Any]:
+        return {"modules": [{"path": target}], "user": "zhang"}
+
+    async def aask(self, target: str) -> dict[str, Any]:
+        return self.ask(target)
+
     def close(self) -> None:
         self.count = -1
 

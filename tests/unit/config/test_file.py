@@ -5,12 +5,14 @@ from __future__ import annotations
 import stat
 import tomllib
 from pathlib import Path
-from typing import get_args
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from ksrpc.config import Config, find_config, load_config, write_config
+from ksrpc.config.environment import kind_of
+from ksrpc.config.schema import QuotaSection, QuotaTable
 from ksrpc.config.template import TEMPLATE
 from ksrpc.errors import ConfigError
 
@@ -35,7 +37,7 @@ def _load(folder: Path, text: str) -> Config:
         ("call.queue = 0\n", 1, "call.queue"),
         ("call = {queue = 0}\n", 1, "call.queue"),
         ('[module.math]\nexecutor = "thread"\n', 2, "module.math.executor"),
-        ('[module."my.lib"]\nprocesses = 0\n', 2, "module.my.lib.processes"),
+        ('[module."my.lib"]\nprocesses = 0\n', 2, 'module."my.lib".processes'),
         ("[[user]]\nallow = []\n", 1, "user"),
         ('[server]\nhost = "0.0.0.0"\n[access]\nanonymous = true\n', 2, "server.host"),
         ('[access]\nblock = []\nallow = ["*"]\n', 3, "access.allow"),
@@ -101,9 +103,18 @@ def test_anonymous_on_loopback(tmp_path: Path, host: str) -> None:
 def _keys(model: type[BaseModel], prefix: str = "") -> set[str]:
     found = set()
     for name, field in model.model_fields.items():
-        sections = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
-        below = [kind for kind in sections if issubclass(kind, BaseModel)]
-        found |= _keys(below[0], f"{prefix}{name}.") if below else {prefix + name}
+        section, is_table = kind_of(field.annotation)
+        key = f"{prefix}{name}{'.NAME' if is_table else ''}"
+        found |= _keys(section, f"{key}.") if section else {key}
+    return found | {f"{prefix}NAME.{key}" for key in (QuotaSection.model_fields if model is QuotaTable else ())}
+
+
+def _written(node: dict[str, Any], prefix: str = "") -> set[str]:
+    found = set()
+    for name, value in node.items():
+        is_chosen = prefix in ("user.", "module.") or (prefix == "quota." and name != "default")
+        key = f"{prefix}{'NAME' if is_chosen else name}"
+        found |= _written(value, f"{key}.") if isinstance(value, dict) else {key}
     return found
 
 
@@ -114,10 +125,7 @@ def _uncommented() -> str:
 
 
 def test_the_template_has_every_key_and_no_other() -> None:
-    tree = tomllib.loads(_uncommented())
-    named = {f"{table}.{key}" for table in ("server", "call", "cache", "access") for key in tree[table]}
-    named |= {f"{table}.{key}" for table in ("user", "module") for entry in tree[table].values() for key in entry}
-    assert named == _keys(Config)
+    assert _written(tomllib.loads(_uncommented())) == _keys(Config)
 
 
 def test_the_template_says_the_defaults(tmp_path: Path) -> None:

@@ -106,7 +106,9 @@ def test_many_threads(build: Builder) -> None:
 def test_source_file_is_loaded_by_its_place(tmp_path: Path) -> None:
     """A file of the administrator shadows nothing and is no top-level module; its class decides the table."""
     (tmp_path / "shelf.py").write_text(
-        "import os\nfrom os.path import join\nVERSION = 1\nclass A: pass\ndef daily(x): return x * 2\n", "utf-8"
+        "import os\nfrom os.path import join\nVERSION = 1\nclass A: pass\nclass D(dict):\n    MARK = 'm'\n"
+        "def daily(x, y=1, z='z', w: 'Literal[\"w\"]' = None): return x * 2\n",
+        "utf-8",
     )
     sources = {"shelf": ModuleSource(tmp_path / "shelf.py")}
     resolver = Resolver(Rules(allow=("shelf",)), sources=sources, generation=7)
@@ -115,22 +117,54 @@ def test_source_file_is_loaded_by_its_place(tmp_path: Path) -> None:
     assert "shelf" not in sys.modules
     assert sys.modules["ksrpc_server.shelf"].VERSION == 1
     assert str(tmp_path) not in sys.path
-    assert resolver.describe("shelf").members == ("VERSION", "daily")
-    for path in ("shelf.os", "shelf.os.system", "shelf.join", "shelf.A"):
+    assert resolver.describe("shelf").members == ("D", "daily")
+    shown = [p.default for p in resolver.describe("shelf.daily").signature or ()]
+    assert (shown, resolver.describe("shelf.daily").signature[3].annotation) == (["", "1", "...", "None"], "...")  # type: ignore[index]
+    for path in ("shelf.os", "shelf.os.system", "shelf.join", "shelf.A", "shelf.VERSION", "shelf.D.MARK"):
         with pytest.raises(ForbiddenError):
             resolver.resolve(path)
     wide = Resolver(Rules(allow=("shelf",)), sources={"shelf": ModuleSource(tmp_path / "shelf.py", "any")})
     assert wide.resolve("shelf.daily").arguments == "any"
 
 
-def test_source_file_that_fails_or_is_missing(tmp_path: Path) -> None:
+def test_source_file_with_a_list_offers_what_it_lists(tmp_path: Path) -> None:
+    """Data is open if `__all__` names it; what `__all__` leaves out is closed, functions too."""
+    (tmp_path / "listed.py").write_text(
+        "__all__ = ['LOTS', 'f', 'D', 'SECRET_LOTS']\nLOTS = [1]\nMORE = 2\nSECRET_LOTS = 3\n"
+        "def f(): return 1\ndef g(): return 2\nclass D(dict):\n    MARK = 'm'\n",
+        "utf-8",
+    )
+    resolver = Resolver(Rules(allow=("listed",)), sources={"listed": ModuleSource(tmp_path / "listed.py")})
+    assert resolver.resolve("listed.LOTS").object == [1]
+    assert resolver.describe("listed").members == ("D", "LOTS", "f")
+    for path, rule in {"MORE": "B15", "g": "B15", "D.MARK": "B15", "SECRET_LOTS": "B12"}.items():
+        with pytest.raises(ForbiddenError) as refused:
+            resolver.resolve(f"listed.{path}")
+        assert refused.value.rule == rule
+    with pytest.raises(ForbiddenError, match="`__all__`"):
+        resolver.resolve("listed.MORE")
+
+
+@pytest.mark.parametrize("listed", ["'f'", "None", "{'f': 1}", "[1, None]", "()"])
+def test_a_list_that_is_none_offers_nothing(tmp_path: Path, listed: str) -> None:
+    (tmp_path / "odd.py").write_text(f"__all__ = {listed}\nX = 1\ndef f(): return 1\n", "utf-8")
+    resolver = Resolver(Rules(allow=("odd",)), sources={"odd": ModuleSource(tmp_path / "odd.py")})
+    assert resolver.describe("odd").members == ()
+    for path in ("odd.f", "odd.X"):
+        with pytest.raises(ForbiddenError):
+            resolver.resolve(path)
+
+
+def test_source_file_that_fails_or_is_missing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Neither leaves a half-loaded module behind."""
-    (tmp_path / "broken.py").write_text("x = 1\nraise RuntimeError('no')\n", "utf-8")
+    (tmp_path / "broken.py").write_text("x = 1\nraise RuntimeError('my own')\n", "utf-8")
     rules = Rules(allow=("broken", "gone"))
     sources = {name: ModuleSource(tmp_path / f"{name}.py") for name in ("broken", "gone")}
     resolver = Resolver(rules, sources=sources)
-    with pytest.raises(RefusedError, match="RuntimeError: no"):
+    with pytest.raises(RefusedError, match="broken failed to import: RuntimeError; `ksrpc serve") as refused:
         resolver.resolve("broken.x")
+    assert "my own" not in str(refused.value)
+    assert "my own" in capfd.readouterr().err
     assert "ksrpc_server.broken" not in sys.modules
     with pytest.raises(NotFoundError):
         resolver.resolve("gone.x")
@@ -162,11 +196,25 @@ def test_unsafe_root() -> None:
 
 def test_unsafe_root_does_not_lead_into_this_program(build: Builder) -> None:
     """Not even by an attribute."""
-    build({"stall.py": "import ksrpc.errors\nimport ksrpc\n"})
+    code = (
+        "import sys\nimport ksrpc.errors\nimport ksrpc\nfrom ksrpc.model import Rules\n"
+        "from ksrpc.expose.rule import forbid\nrules = Rules()\ntable = sys.modules\n"
+    )
+    build({"stall.py": code})
     resolver = Resolver(Rules(allow=("stall",), unsafe=("stall",)))
-    for path in ("stall.ksrpc", "stall.ksrpc.errors"):
+    for name in (
+        "ksrpc",
+        "ksrpc.errors",
+        "Rules",
+        "forbid",
+        "rules",
+        "rules.allow",
+        "table",
+        "table.get",
+        "sys.modules",
+    ):
         with pytest.raises(ForbiddenError, match="A1"):
-            resolver.resolve(path)
+            resolver.resolve(f"stall.{name}")
 
 
 def test_describe_function(build: Builder) -> None:

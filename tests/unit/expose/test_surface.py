@@ -205,9 +205,22 @@ def test_star_needs_unsafe_and_never_opens_ksrpc() -> None:
         Surface(Rules(allow=("*",)))
     surface = Surface(Rules(allow=("*",), unsafe=("*",)))
     surface.check("subprocess.run")
-    for path in ("ksrpc", "ksrpc.errors", "ksrpc_server.demo", "__main__", "__main__.x", "", " os"):
+    for path in (
+        "ksrpc",
+        "ksrpc.errors",
+        "ksrpc_server.demo",
+        "ksrpc_render.render",
+        "__main__",
+        "__main__.x",
+        "",
+        " os",
+    ):
         with pytest.raises(NotFoundError):
             surface.check(path)
+    Surface(Rules(allow=("ksrpc_render",)), served=["ksrpc_render"]).check("ksrpc_render.render")
+    for rules in (Rules(allow=("ksrpc_render",)), Rules(allow=("ksrpc_render.render",), unsafe=("ksrpc_render",))):
+        with pytest.raises(NotFoundError):
+            Surface(rules).check("ksrpc_render.render")
     narrow = Surface(Rules(allow=("*",), unsafe=("os",)))
     narrow.check("os.getcwd")
     with pytest.raises(ForbiddenError, match="A3"):

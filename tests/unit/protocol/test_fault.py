@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ksrpc import errors
-from ksrpc.errors import BY_CODE, BusyError, DeadlineError, ForbiddenError, KsrpcError, LostError
+from ksrpc.errors import BY_CODE, BusyError, DeadlineError, ForbiddenError, KsrpcError, LostError, QuotaError
 from ksrpc.protocol.fault import pack_fault, parse_fault
 
 
@@ -30,6 +30,24 @@ def test_gate_and_rule_survive() -> None:
     back = parse_fault(pack_fault(ForbiddenError("no", gate="C", rule="C4")))
     assert isinstance(back, ForbiddenError)
     assert (back.gate, back.rule) == ("C", "C4")
+
+
+def test_the_quota_survives() -> None:
+    sent = QuotaError("used up", scope="demo", limit_rows=5, used_rows=7, resets_in_s=60, retry_after_s=1)
+    back = parse_fault(pack_fault(sent))
+    assert isinstance(back, QuotaError)
+    assert vars(back) == vars(sent)
+    none = parse_fault(pack_fault(QuotaError("nothing", scope="demo", resets_in_s=60)))
+    assert isinstance(none, QuotaError)
+    assert (none.retry_after_s, none.resets_in_s) == (None, 60)
+
+
+def test_a_quota_that_is_told_wrongly_is_not_believed() -> None:
+    told = {"scope": 5, "limit_rows": "many", "used_rows": True, "resets_in_s": [], "retry_after_s": "soon"}
+    back = parse_fault({"code": "quota", "text": "used up", **told})
+    assert isinstance(back, QuotaError)
+    assert vars(back) == vars(QuotaError("used up"))
+    assert str(back) == "used up"
 
 
 def test_foreign_errors_say_nothing_of_themselves() -> None:

@@ -1,0 +1,144 @@
+"""`ksrpc doctor`: run all checks side by side, each for a few seconds at most, and print what they found.
+
+Source: docs/reference/cli.md "ksrpc doctor".
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import click
+
+from ksrpc.cli.amendment import check_rules
+from ksrpc.cli.doctor import file, machine, network, trial
+from ksrpc.cli.doctor.finding import Case, Finding, Findings, Mark, fail, ok, warn
+from ksrpc.cli.option import config_option
+from ksrpc.cli.table import json_option, show_json
+from ksrpc.cli.text import clean, singular
+from ksrpc.cli.waiting import waiting
+from ksrpc.config import find_config, load_config
+from ksrpc.errors import KsrpcError
+
+_PATIENCE_S = 9.0
+_COLOURS = {Mark.OK: "green", Mark.WARN: "yellow", Mark.FAIL: "red"}
+_MARK_CELLS = 6
+_SUBJECT_CELLS = 15
+_CHECKS: tuple[Callable[[Case], Findings], ...] = (
+    file.check_modes,
+    file.check_data,
+    file.check_stores,
+    file.check_tokens,
+    network.check_port,
+    network.check_reach,
+    network.check_names,
+    trial.check_modules,
+    trial.check_worker,
+    machine.check_memory_limit,
+    machine.check_dangers,
+    machine.check_clock,
+)
+#: Those that need no configuration.
+_GENERAL = (machine.check_memory, machine.check_files, machine.check_versions)
+
+
+@click.command()
+@json_option
+@config_option
+def doctor(config: str | None, *, is_json: bool) -> None:
+    """Look for what will go wrong, and say what cures it.
+
+    Looks at configuration, files, stores, tokens, port, names, modules, a worker process and the machine. Changes
+    nothing. Exit status 1 if anything fails.
+    """
+    with waiting("looking"):
+        findings = _examine(find_config(config))
+    if is_json:
+        checks = [{"mark": f.mark, "subject": f.subject, "text": f.text, "cure": f.cure} for f in findings]
+        show_json({"ok": not _has_failed(findings), "checks": checks})
+    else:
+        _show(findings)
+    if _has_failed(findings):
+        sys.exit(1)
+
+
+def _examine(path: Path) -> list[Finding]:
+    found, case = _read(path)
+    checks: list[Callable[[], Findings]] = list(_GENERAL)
+    if case is not None:
+        checks = [*(partial(check, case) for check in _CHECKS), *checks]
+    return [found, *_run(checks)]
+
+
+def _read(path: Path) -> tuple[Finding, Case | None]:
+    try:
+        settings = load_config(path)
+        check_rules(settings)
+    except KsrpcError as exc:
+        cure = "mend it; a running server goes on with what it had" if path.exists() else "ksrpc init"
+        return fail("configuration", str(exc), cure), None
+    return ok("configuration", f"{path} can be used"), Case(path, settings)
+
+
+def _run(checks: list[Callable[[], Findings]]) -> list[Finding]:
+    """Run checks side by side; one that takes too long is left alone: a dead file system must not hold the rest."""
+    end = time.monotonic() + _PATIENCE_S
+    slots: list[list[Finding]] = [[] for _ in checks]
+    threads = [
+        threading.Thread(target=_run_one, args=(check, slot), daemon=True)
+        for check, slot in zip(checks, slots, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread, slot in zip(threads, slots, strict=True):
+        thread.join(max(0.0, end - time.monotonic()))
+        if thread.is_alive():
+            slot.append(warn("patience", f"a check did not end within {_PATIENCE_S:g} s", "try again"))
+    return [finding for slot in slots for finding in slot]
+
+
+def _run_one(check: Callable[[], Findings], slot: list[Finding]) -> None:
+    try:
+        slot.extend(check())
+    except Exception as exc:  # one check that fails must not hide what the others found
+        slot.append(fail("check", f"{type(exc).__name__}: {exc}", "look at what it names, then try again"))
+
+
+def _has_failed(findings: list[Finding]) -> bool:
+    return any(finding.mark is Mark.FAIL for finding in findings)
+
+
+def _show(findings: list[Finding]) -> None:
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for finding in findings:
+        mark = click.style(
+            f"{finding.mark:<{_MARK_CELLS}}", fg=_COLOURS[finding.mark], bold=finding.mark is not Mark.OK
+        )
+        text = _hang(f"{finding.subject:<{_SUBJECT_CELLS}}{clean(finding.text)}", width)
+        click.echo(mark + text[_MARK_CELLS:])
+        if finding.cure:
+            click.echo(_hang(f"{'':<{_SUBJECT_CELLS}}→ {clean(finding.cure)}", width))
+    counts = Counter(finding.mark for finding in findings)
+    warned, failed = singular(counts[Mark.WARN], "warning"), singular(counts[Mark.FAIL], "failure")
+    click.echo(f"\n{counts[Mark.OK]} ok, {warned}, {failed}")
+
+
+def _hang(text: str, width: int | None) -> str:
+    """Indent a text, with its further lines below the first; where nobody looks it stays one line."""
+    first = " " * _MARK_CELLS + text
+    if width is None:
+        return first
+    return textwrap.fill(
+        first,
+        width - 1,
+        subsequent_indent=" " * (_MARK_CELLS + _SUBJECT_CELLS),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
