@@ -18,7 +18,7 @@ demo: ## serve a real library over a real data set and call it, line by line
 test: ## run every test
 	@.ci/venv test client,server,compression demo test bench
 	@.ci/browser
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest -n 2 --dist loadfile
 
 lint: ## check style, format, types and layers
 	@.ci/venv check client,server,compression demo test bench check

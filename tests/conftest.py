@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -9,12 +10,16 @@ import pytest
 from tests.helpers.server import GatewayProcess
 
 
+#: Each test has a folder of its own for a profile, which is not there unless the test makes one.
+_NUMBERS = itertools.count()
+
+
 @pytest.fixture(autouse=True)
 def _no_foreign_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the developer's own address, token and profile of a gateway out of every test."""
     for name in ("KSRPC_URL", "KSRPC_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "no profile"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / f"no profile {next(_NUMBERS)}"))
 
 
 @pytest.fixture(scope="session")

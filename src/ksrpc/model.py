@@ -68,12 +68,14 @@ class Rules:
         block: Patterns that close; they win.
         unsafe: Roots for which gates A3 to C do not hold (their owner said so).
         services: Roots that the administrator declared a service although a preset knows them otherwise.
+        files: Roots that are files of the administrator, whatever else has their name.
     """
 
     allow: tuple[str, ...] = ()
     block: tuple[str, ...] = ()
     unsafe: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     def is_unsafe(self, path: str) -> bool:
         """Tell whether the path's root is one without gates for whoever these rules are for."""

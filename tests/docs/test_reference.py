@@ -14,9 +14,12 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from ksrpc.cli.command import main
+from ksrpc.cli.importing import advise
 from ksrpc.config import Config
 from ksrpc.config.environment import kind_of
+from ksrpc.config.legacy import convert
 from ksrpc.config.schema import QuotaSection, QuotaTable
+from ksrpc.config.switch import SWITCHES
 from ksrpc.config.template import TEMPLATE
 from ksrpc.errors import BY_CODE, KsrpcError, LocalError, LostError
 from tests.docs.page import pages
@@ -170,6 +173,25 @@ def test_the_written_configuration_shows_every_setting() -> None:
         elif key:
             written.add(f"{table}.{key[1]}{(key[2] or '').replace('{ ', '.')}")
     assert written == set(SETTINGS)
+
+
+# what the original's switches become
+
+IMPORT = ROOT / "docs" / "howto" / "import-the-original-configuration.md"
+
+
+def test_every_switch_of_the_original_is_documented_and_no_other() -> None:
+    table = IMPORT.read_text(encoding="utf-8").partition("## Every switch")[2]
+    cells = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `")]
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == set(SWITCHES)
+
+
+def test_the_report_on_the_page_is_that_of_its_file() -> None:
+    text = IMPORT.read_text(encoding="utf-8")
+    source, report = text.partition("<<'END'\n")[2].partition("END\n")[0], text.partition("```text\n")[2]
+    shown = [re.split(r" {2,}", line.strip()) for line in report.partition("```")[0].splitlines()[1:]]
+    made = convert(source.encode(), "config.py", advise)
+    assert shown == [[cell for cell in (line.switch, line.becomes, line.note) if cell] for line in made.lines]
 
 
 # all pages

@@ -14,6 +14,7 @@ from ksrpc.cli.group import LazyGroup
 COMMANDS = {
     "init": "ksrpc.cli.start:init",
     "serve": "ksrpc.cli.start:serve",
+    "config": "ksrpc.cli.configuration:configuration",
     "doctor": "ksrpc.cli.doctor.command:doctor",
     "user": "ksrpc.cli.user:user",
     "token": "ksrpc.cli.token:token",

@@ -35,6 +35,7 @@ class Follower:
         self._path = path
         self._adjust = adjust
         self._is_asked = False
+        self._watch = Watch(path)
 
     def load(self) -> Config:
         """Read the file.
@@ -46,11 +47,11 @@ class Follower:
 
     async def follow(self, gateway: Gateway) -> None:
         """Look again and again; SIGHUP reads at once."""
-        watch = Watch(self._path, gateway.config.server.data_dir)
+        self._watch.include(gateway.config.server.data_dir)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._ask)
         while True:
             await asyncio.sleep(_LOOK_S)
-            if watch.has_news() or self._is_asked:
+            if self._watch.has_news() or self._is_asked:
                 self._is_asked = False
                 await self._reload(gateway)
 

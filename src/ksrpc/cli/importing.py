@@ -43,7 +43,7 @@ def import_config(source: Path, output: Path) -> None:
     output = output.absolute()
     if output.exists():
         raise ConfigError(f"{output} exists already; name another with -o, or remove it first")
-    made = convert(_read(source), source.name, _advise)
+    made = convert(_read(source), source.name, advise)
     text = fill(TEMPLATE, made.settings)
     config = parse_config(text, output, {}).config
     notes = [*_adopt(made, config), *_keep_secrets(made, output.parent / "secrets")]
@@ -66,7 +66,7 @@ def _read(path: Path) -> bytes:
     return source
 
 
-def _advise(patterns: Sequence[str]) -> list[str]:
+def advise(patterns: Sequence[str]) -> list[str]:
     """Say which of some roots answer nothing, or little, unless something is set beside `access.allow`."""
     surface = Surface(Rules())
     roots = dict.fromkeys(pattern.partition(".")[0] for pattern in patterns)
@@ -101,13 +101,20 @@ def _keep_secrets(made: Conversion, folder: Path) -> list[str]:
         return []
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.chmod(folder, 0o700)
+        folder.chmod(0o700)
         for name, text in made.secrets.items():
-            fd = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(fd, "w", encoding="utf-8") as file:
-                file.write(text)
-    except FileExistsError as exc:
-        raise ConfigError(f"{exc.filename} exists already; remove it first") from exc
+            _keep_secret(folder / name, text)
     except OSError as exc:
         raise ConfigError(f"{exc.filename} cannot be written: {exc.strerror}") from exc
-    return [f"accounts of vendors are kept in {folder}"]
+    return [f"accounts are kept in {folder}, for their owner's eyes"]
+
+
+def _keep_secret(path: Path, text: str) -> None:
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        if path.read_text(encoding="utf-8", errors="replace") != text:
+            raise ConfigError(f"{path} exists already and holds something else; move it away first") from None
+        return
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        file.write(text)

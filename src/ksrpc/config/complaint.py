@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from ksrpc.config.environment import kind_of
 from ksrpc.config.key import Location, find_line, join_key
-from ksrpc.config.schema import Config
+from ksrpc.config.schema import Config, QuotaSection, QuotaTable
 
 
 class Origins:
@@ -76,6 +76,6 @@ def _suggest(location: Location) -> str:
     for part in location[:-1]:
         field = model.model_fields.get(part)
         section = kind_of(field.annotation)[0] if field is not None else None
-        model = section or model
+        model = section or (QuotaSection if model is QuotaTable else model)
     close = difflib.get_close_matches(location[-1], list(model.model_fields), n=1)
     return f"; did you mean {close[0]}?" if close else ""

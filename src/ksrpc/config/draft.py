@@ -82,7 +82,7 @@ class Draft(Conversion):
         told = []
         for key in ("allow", "block"):
             patterns = getattr(permission, key)
-            if patterns or (key == "allow" and ("access", key) in self.settings):
+            if patterns:
                 before = self.settings.get(("access", key), ())
                 told.append(self.put("access", key, value=tuple(dict.fromkeys((*before, *patterns)))))
         return ", ".join(told) or NOTHING, [*permission.notes, *self._advise(permission.allow)]

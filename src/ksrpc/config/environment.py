@@ -177,6 +177,8 @@ def _checked(variable: str, text: str) -> str:
 
 def _read_secret(variable: str, path: Path) -> str:
     try:
+        if not path.is_file() and path.exists():
+            raise ConfigError(f"{variable}: {path} is not a file")
         if path.stat().st_size > _VALUE_BYTES:
             raise ConfigError(f"{variable}: {path} is over {_VALUE_BYTES >> 10} KiB")
         with path.open("rb") as file:

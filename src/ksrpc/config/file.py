@@ -6,6 +6,7 @@ Source: docs/reference/config.md.
 from __future__ import annotations
 
 import os
+import socket
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,12 +53,18 @@ def find_config(given: str | None) -> Path:
 def write_config(path: Path, *, enabled: bool = False, lan: bool = False) -> None:
     """Write the commented template, readable by its owner alone.
 
+    Args:
+        enabled: Whether calls are served at once.
+        lan: Listen on all addresses, under this machine's name too.
+
     Raises:
         ConfigError: The file exists, or cannot be written.
     """
     values: dict[Location, Any] = {("call", "enabled"): enabled}
     if lan:
+        name = socket.gethostname()
         values["server", "host"] = "0.0.0.0"  # noqa: S104 - what was asked for
+        values["server", "hosts"] = [name] if "." in name else [name, f"{name}.local"]
     write_new(path, fill(TEMPLATE, values))
 
 

@@ -47,7 +47,8 @@ def _walk(table: Any, kind: type[_Leaf], above: str) -> Iterator[tuple[str, _Lea
         elif type(value) is kind:
             yield path, value
         else:
-            raise ConfigError(f"{path[:100]}: this must be a {kind.__name__} or a dict")
+            wanted = "True or False" if kind is bool else "a whole number"
+            raise ConfigError(f"{path[:100]}: this must be {wanted}, or a dict")
 
 
 def convert_allow(table: Any) -> Permission:

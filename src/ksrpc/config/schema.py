@@ -208,7 +208,12 @@ class Config(_Section):
             block=base.block + own.block,
             unsafe=base.unsafe + own.unsafe,
             services=base.services,
+            files=self._files,
         )
+
+    @property
+    def _files(self) -> tuple[str, ...]:
+        return tuple(name for name, section in self.module.items() if section.path is not None)
 
     @property
     def all_rules(self) -> Rules:
@@ -219,6 +224,7 @@ class Config(_Section):
             block=self.access.block,
             unsafe=tuple(dict.fromkeys(p for s in sections for p in s.unsafe)),
             services=self.access.services,
+            files=self._files,
         )
 
 

@@ -17,14 +17,22 @@ _Stamp: TypeAlias = tuple[int, int, int] | None
 class Watch:
     """Look at the files' stamps; the reader reads once they have stood still from one look to the next.
 
+    Make it before the configuration is read for the first time, so that no change falls between the two.
+
     Args:
         path: The configuration.
-        data_dir: Folder of the signal file.
     """
 
-    def __init__(self, path: Path, data_dir: Path) -> None:
-        self._paths = (path, data_dir / SIGNAL_NAME)
+    def __init__(self, path: Path) -> None:
+        self._paths = [path]
         self._taken = self._seen = self._stamps()
+
+    def include(self, data_dir: Path) -> None:
+        """Look at the signal file of a data folder too."""
+        signal = data_dir / SIGNAL_NAME
+        self._paths.append(signal)
+        self._taken += (_stamp(signal),)
+        self._seen += (_stamp(signal),)
 
     def has_news(self) -> bool:
         """Tell, once for each change, whether there is one and nobody is writing at the moment."""

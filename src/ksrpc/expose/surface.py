@@ -70,13 +70,14 @@ class Surface:
         ConfigError: If a pattern is no dotted path, or `"*"` stands in `allow` without any `unsafe`.
     """
 
-    __slots__ = ("_allow", "_block", "_literal", "_presets", "_served", "_services", "_unsafe")
+    __slots__ = ("_allow", "_block", "_files", "_literal", "_presets", "_served", "_services", "_unsafe")
 
     def __init__(self, rules: Rules, *, served: Collection[str] = ()) -> None:
         if "*" in rules.allow and not rules.unsafe:
             raise ConfigError('allow = ["*"] opens everything and needs unsafe beside it')
         self._presets = load_presets()
         self._served = served
+        self._files = frozenset([*served, *rules.files])
         self._literal = _parse_patterns(rules.allow, "allow")
         self._allow = self._with_aliases(self._literal)
         self._block = self._with_aliases(_parse_patterns(rules.block, "block"))
@@ -105,6 +106,8 @@ class Surface:
         """Tell the class of a root package."""
         if root in self._unsafe or "*" in self._unsafe:
             return "unsafe"
+        if root in self._files:
+            return "vendor"
         if root in sys.stdlib_module_names:
             return "stdlib"
         is_toolkit = root in self._presets or root in _TOOLKITS

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -28,6 +29,9 @@ _NAMED = {
 }
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 ANONYMOUS = "anonymous"
+_SEEN_ENTRIES = 1024
+#: One thread of its own: whoever shows wrong tokens keeps no other thread busy.
+_WEIGHING = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ksrpc-token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Doorkeeper:
         self._loopback = networks_of(("loopback",))
         self._hosts = {"", "localhost", *(name.lower() for name in config.server.hosts)}
         self._users: dict[str, User] = {}
+        self._seen: dict[int, tuple[Visitor, User]] = {}
 
     async def prepare(self, visitor: Visitor) -> None:
         """Do in a thread, before `identify`, what of it takes long: the hash of a token that was not made here.
@@ -60,18 +65,33 @@ class Doorkeeper:
             AddressError: As `identify`.
             BusyError: Too many unknown tokens were shown.
         """
+        if self._recall(visitor) is not None:
+            return
         token = visitor.headers.get("authorization", "").partition(" ")[2].strip()
         if token and self._tokens.is_slow(token):
             self.admit(visitor)
-            await asyncio.to_thread(self._tokens.weigh, token)
+            await asyncio.get_running_loop().run_in_executor(_WEIGHING, self._tokens.weigh, token)
 
     def identify(self, visitor: Visitor) -> User:
-        """Return the user who calls.
+        """Return the user who calls. The same visitor, as an object, is the same user as long as the token is valid.
 
         Raises:
             AddressError: The address, a forwarding header or the Host is not admitted.
             AuthError: No token, or not a valid one.
         """
+        user = self._recall(visitor)
+        if user is None:
+            user = self._identify(visitor)
+            if len(self._seen) >= _SEEN_ENTRIES:
+                self._seen.clear()
+            self._seen[id(visitor)] = visitor, user
+        return user
+
+    def _recall(self, visitor: Visitor) -> User | None:
+        known, user = self._seen.get(id(visitor), (None, None))
+        return user if known is visitor and user is not None and self.still_valid(user) else None
+
+    def _identify(self, visitor: Visitor) -> User:
         address = self.admit(visitor)
         header = visitor.headers.get("authorization", "")
         if header:

@@ -6,7 +6,7 @@ Rules:
   SHA-256 in memory. Whoever shows ever new wrong ones is told to wait.
 * They all end.
 
-Source: docs/spec/policy.md "Identity"; THREATS H30.
+Source: docs/howto/import-the-original-configuration.md "Who may call"; THREATS H30.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -9,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ksrpc.errors import AuthError, ConfigError
+from ksrpc.errors import AuthError, BusyError, ConfigError
 from ksrpc.store import TokenStore
+from ksrpc.store.adoption import Scale
 from ksrpc.store.token import looks_right
 
 
@@ -135,3 +138,113 @@ def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
 def test_looks_right_knows_typing_errors() -> None:
     assert not looks_right("")
     assert not looks_right("ksr_" + "a" * 58)
+
+
+# tokens that were not made here
+
+OLD = "her-own-word"
+
+
+def test_an_old_token_goes_on_for_a_month(store: TokenStore) -> None:
+    assert store.adopt(OLD, "susan")
+    record = store.identify(OLD)
+    assert (record.user, record.scopes, record.is_adopted) == ("susan", frozenset({"call"}), True)
+    assert record.expires_at == pytest.approx(record.created_at + 30 * 86_400)
+    assert store.is_id_valid(record.id)
+    assert store.records() == [record]
+    assert not store.identify(store.create("li")).is_adopted
+
+
+def test_an_old_token_is_not_kept_in_a_form_that_can_be_tried_out(store: TokenStore, tmp_path: Path) -> None:
+    store.adopt(OLD, "susan")
+    store.close()
+    held = b"".join(path.read_bytes() for path in (tmp_path / "data").iterdir())
+    assert b"susan" in held
+    assert OLD.encode() not in held
+    assert hashlib.sha256(OLD.encode()).digest() not in held
+    other = TokenStore(tmp_path / "other" / "store.sqlite3")
+    other.adopt(OLD, "susan")
+    assert other.records()[0].digest not in held  # each store has a salt of its own
+    other.close()
+
+
+def test_an_old_token_is_taken_over_once(store: TokenStore) -> None:
+    assert store.adopt(OLD, "susan")
+    assert not store.adopt(OLD, "susan")
+    record = store.identify(OLD)
+    assert store.revoke(record.id)
+    assert not store.revoke(record.id)
+    assert not store.adopt(OLD, "susan")  # what was revoked stays so
+    with pytest.raises(AuthError, match=r"^unknown or expired token$"):
+        store.identify(OLD)
+
+
+def test_an_old_token_ends(store: TokenStore) -> None:
+    store.adopt(OLD, "susan", lifetime_s=0)
+    assert not store.is_slow(OLD)  # nothing is weighed for what has ended
+    with pytest.raises(AuthError, match=r"^unknown or expired token$"):
+        store.identify(OLD)
+
+
+@pytest.mark.parametrize("token", ["", "abc", "k" * 257, "a b", "令牌令牌", "a\nbcd", "ksr_abcdefgh"])
+def test_what_cannot_be_an_old_token(store: TokenStore, token: str) -> None:
+    with pytest.raises(ConfigError, match=r"`ksrpc token create susan`") as caught:
+        store.adopt(token, "susan")
+    assert not token or token not in str(caught.value)
+    with pytest.raises(ConfigError, match="is no user name"):
+        store.adopt(OLD, "a b")
+
+
+def test_another_process_sees_an_old_token(store: TokenStore, tmp_path: Path) -> None:
+    other = TokenStore(tmp_path / "data" / "store.sqlite3")
+    with pytest.raises(AuthError):
+        other.identify(OLD)
+    store.adopt(OLD, "susan")
+    assert other.refresh()
+    assert other.identify(OLD).user == "susan"
+    other.close()
+
+
+def test_wrong_tokens_cost_nothing_where_none_was_taken_over(store: TokenStore) -> None:
+    store.create("li")
+    for number in range(10_000):
+        assert not store.is_slow(f"wrong-{number}")
+        with pytest.raises(AuthError):
+            store.identify(f"wrong-{number}")
+
+
+def test_each_token_is_weighed_once(store: TokenStore) -> None:
+    store.adopt(OLD, "susan")
+    for token in (OLD, "wrong-word"):
+        assert store.is_slow(token)
+        store.weigh(token)
+        assert not store.is_slow(token)
+    for _ in range(10_000):  # would take minutes
+        assert store.identify(OLD)
+        with pytest.raises(AuthError):
+            store.identify("wrong-word")
+    assert not store.is_slow(store.create("li"))
+
+
+def test_a_flood_of_wrong_tokens_is_told_to_wait() -> None:
+    now = 0.0
+    scale = Scale(b"salt" * 4, lambda: now)
+    for number in range(64):
+        scale.weigh(f"wrong-{number}")
+    with pytest.raises(BusyError, match="try again in a second"):
+        scale.weigh("one-more")
+    assert scale.weigh("wrong-0")  # what was weighed is known still
+    now += 0.5
+    scale.weigh("one-more")
+    scale.weigh("two-more")
+    with pytest.raises(BusyError):
+        scale.weigh("three-more")
+
+
+def test_a_store_that_cannot_be_opened_leaves_nothing_open(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite3"
+    path.write_bytes(b"not a database, certainly not one of ours" * 100)
+    with pytest.raises(ConfigError):
+        TokenStore(path)
+    gc.collect()  # a connection left open would warn here
+    assert str(path) not in {os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")}
