@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["block", "frame_large", "frame_mixed", "frame_small"]
+__all__ = ["block", "frame_large", "frame_mixed", "frame_small", "price"]
 
 _COLUMNS = ["open", "high", "low", "close", "volume", "amount", "factor", "bid", "ask", "interest"]
 BLOCK_BYTES = 1 << 30
@@ -41,6 +41,11 @@ def frame_mixed() -> pd.DataFrame:
 def frame_large() -> pd.DataFrame:
     """Give 1 000 000 rows of 10 columns of float64: 80 MB."""
     return pd.DataFrame(_prices(1_000_000, 10), columns=_COLUMNS)
+
+
+def price(number: int = 1) -> float:
+    """Give the price of one security."""
+    return number / 4
 
 
 @lru_cache(maxsize=1)

@@ -54,6 +54,18 @@ class Figure:
     target: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Hold how many a second somebody managed, and ratios to the peer; higher is better, `target` is the least."""
+
+    name: str
+    per_s: float
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+    target: float | None = None
+
+
 def time_calls(call: Callable[[], object], calls: int, *, clock: Callable[[], float] = perf_counter) -> float:
     """Call several times and return the median duration; letting go of a result is not counted."""
     durations = []

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from benchmarks.measure import Figure
+from benchmarks.measure import Figure, Rate
 from benchmarks.memory import Growth
 
 HERE = Path(__file__).resolve().parent
@@ -20,7 +20,8 @@ _HEAD = """# Benchmark results
 Written by `make bench`; do not edit. One run on the loopback interface: every group is measured round by
 round, its contenders in turn, so that a disturbance meets them all. Times are medians over the rounds. A
 ratio divides a median by that of the first line, the peer; its range holds the middle half of the rounds.
-Lower is faster. Each contender's result was compared with the right one before anything was timed.
+Lower is faster, save for what is counted per second. Each contender's result was compared with the right one before
+anything was timed.
 
 ![Ratios to the peers](ratios.svg)
 """
@@ -28,11 +29,12 @@ Lower is faster. Each contender's result was compared with the right one before 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Hold one run: the machine's facts, what was timed, what memory grew."""
+    """Hold one run: the machine's facts, what was timed, what memory grew, what was counted."""
 
     machine: Mapping[str, str]
     figures: Sequence[Figure]
     growths: Sequence[Growth]
+    rates: Sequence[Rate] = ()
 
 
 def dump_results(results: Results, folder: Path = HERE) -> None:
@@ -50,6 +52,7 @@ def load_results(folder: Path = HERE) -> Results:
         data["machine"],
         [Figure(**figure) for figure in data["figures"]],
         [Growth(**growth) for growth in data["growths"]],
+        [Rate(**rate) for rate in data["rates"]],
     )
 
 
@@ -60,6 +63,10 @@ def render_markdown(results: Results) -> str:
     for title, figures in groupby(results.figures, key=lambda figure: figure.group):
         parts.append(f"\n## {title}\n\n| | median | ratio | middle half | target |\n|---|--:|--:|--:|--:|")
         parts += [_figure_row(figure) for figure in figures]
+    if results.rates:
+        parts.append("\n## Hits per second on one core\n\n| | per second | ratio | middle half | target |")
+        parts.append("|---|--:|--:|--:|--:|")
+        parts += [_rate_row(rate) for rate in results.rates]
     if results.growths:
         parts.append("\n## Memory\n\n| | grown | target |\n|---|--:|--:|")
         parts += [_growth_row(growth) for growth in results.growths]
@@ -77,7 +84,12 @@ def _figure_row(figure: Figure) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _range(figure: Figure) -> str:
+def _rate_row(rate: Rate) -> str:
+    target = "" if rate.target is None else f"≥ {rate.target:.2f} {_verdict(met=rate.ratio >= rate.target)}"
+    return f"| {rate.name} | {rate.per_s:,.0f} | {rate.ratio:.2f} | {_range(rate)} | {target} |"
+
+
+def _range(figure: Figure | Rate) -> str:
     return f"{figure.ratio_low:.2f} … {figure.ratio_high:.2f}"
 
 

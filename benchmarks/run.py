@@ -14,11 +14,13 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import bars
+from benchmarks.crowd import depth_groups, run_both
 from benchmarks.excerpt import quote_all
 from benchmarks.gateway import Callers, connect_gateway, run_gateway
-from benchmarks.measure import Case, Figure, Group, run_group
+from benchmarks.hit import cached_groups, connect_keeper, rate_hits
+from benchmarks.measure import Case, Figure, Group, Rate, run_group
 from benchmarks.memory import MIB, Growth, measure_growth
-from benchmarks.peer import FRAMES, connect_flight, connect_rpyc
+from benchmarks.peer import FRAMES, connect_bytes, connect_flight, connect_rpyc
 from benchmarks.report import Results, dump_results, format_time, render_markdown
 
 _PACKAGES = ("ksrpc", "rpyc", "pyarrow", "numpy", "pandas", "uvicorn", "websockets")
@@ -87,10 +89,29 @@ def time_all(rounds: int, *, peers_only: bool) -> Iterator[Figure]:
         fetch = stack.enter_context(connect_flight())
         ours = None if peers_only else stack.enter_context(connect_gateway())
         for group in [pow_group(ways, ours), *(frame_group(name, fetch, ours) for name in FRAMES)]:
-            for figure in run_group(group, rounds):
-                median = format_time(figure.median_s)
-                print(f"{figure.group:45} {figure.name:30} {median:>9} {figure.ratio:6.2f}", flush=True)
-                yield figure
+            yield from time_group(group, rounds)
+
+
+def time_group(group: Group, rounds: int) -> Iterator[Figure]:
+    """Time one group and print what comes out."""
+    for figure in run_group(group, rounds):
+        median = format_time(figure.median_s)
+        print(f"{figure.group:48} {figure.name:30} {median:>9} {figure.ratio:6.2f}", flush=True)
+        yield figure
+
+
+def time_hits(rounds: int) -> Iterator[Figure | Rate]:
+    """Time and count what comes out of the cache."""
+    with connect_keeper() as (keeper, clients):
+        with connect_flight() as fetch, connect_bytes() as receive:
+            for group in cached_groups(clients, fetch, receive):
+                yield from time_group(group, rounds)
+        for rate in rate_hits(keeper, rounds):
+            print(f"{'Hits per second on one core':48} {rate.name:30} {rate.per_s:9,.0f} {rate.ratio:6.2f}", flush=True)
+            yield rate
+    with run_both() as (few, many):
+        for group in depth_groups(few, many, rounds):
+            yield from time_group(group, rounds)
 
 
 def grow_all() -> Iterator[Growth]:
@@ -119,10 +140,14 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--quick", action="store_true", help="few rounds, write nothing")
     parser.add_argument("--peers", action="store_true", help="without ksrpc, write nothing")
     chosen = parser.parse_args(arguments)
-    figures = list(time_all(3 if chosen.quick else 25, peers_only=chosen.peers))
+    rounds = 3 if chosen.quick else 25
+    figures = list(time_all(rounds, peers_only=chosen.peers))
+    hits = [] if chosen.peers else list(time_hits(rounds))
     growths = [] if chosen.peers else list(grow_all())
     if not (chosen.quick or chosen.peers):
-        results = Results(machine_facts(), figures, growths)
+        figures += [hit for hit in hits if isinstance(hit, Figure)]
+        rates = [hit for hit in hits if isinstance(hit, Rate)]
+        results = Results(machine_facts(), figures, growths, rates)
         dump_results(results)
         quote_all(render_markdown(results))
 

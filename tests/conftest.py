@@ -9,7 +9,6 @@ import pytest
 
 from tests.helpers.server import GatewayProcess
 
-
 #: Each test has a folder of its own for a profile, which is not there unless the test makes one.
 _NUMBERS = itertools.count()
 

@@ -78,7 +78,7 @@ def run_on_terminal(
     process = subprocess.Popen(
         [sys.executable, "-c", _START, *command],
         cwd=cwd,
-        env={"TERM": "xterm-256color", **env},
+        env={"TERM": "xterm-256color"} | {name: text for name, text in env.items() if name not in ("COLUMNS", "LINES")},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -26,16 +26,18 @@ _KINDS: Final = frozenset({"function", "coroutine", "class"})
 #: Stands for a parameter that was not given and whose default is not known: no digest is like that.
 _ABSENT: Final = b"\xc1" + bytes(32)
 _MISSING: Final = b""
+_SHORT_BYTES: Final = 512
 _NO_NAMES: Final[frozenset[str]] = frozenset()
 
 
 class KeyMaker:
-    """Make keys; what a descriptor says about binding is prepared once."""
+    """Make keys; what a descriptor says about binding is prepared once, and keys of short arguments are remembered."""
 
-    __slots__ = ("_binders",)
+    __slots__ = ("_binders", "_made")
 
     def __init__(self) -> None:
         self._binders: OrderedDict[tuple[int, str, frozenset[str]], _Binder] = OrderedDict()
+        self._made: dict[tuple[_Binder, bytes], bytes | None] = {}
 
     def make_key(
         self,
@@ -67,17 +69,28 @@ class KeyMaker:
         binder = self._binders.get(place)
         if binder is None:
             binder = self._remember(place, _Binder(descriptor, entitlement, ignored))
-        try:
-            forms = read_arguments(arguments)
-            return None if forms is None else binder.make_key(*forms)
-        except RecursionError:
-            return None
+        if type(arguments) is not bytes or len(arguments) > _SHORT_BYTES:
+            return _bind(binder, arguments)
+        question = binder, arguments
+        if question not in self._made:
+            if len(self._made) >= MEMO_ENTRIES:
+                self._made.clear()
+            self._made[question] = _bind(binder, arguments)
+        return self._made[question]
 
     def _remember(self, place: tuple[int, str, frozenset[str]], binder: _Binder) -> _Binder:
         if len(self._binders) >= MEMO_ENTRIES:
             self._binders.popitem(last=False)
         self._binders[place] = binder
         return binder
+
+
+def _bind(binder: _Binder, arguments: Buffer) -> bytes | None:
+    try:
+        forms = read_arguments(arguments)
+        return None if forms is None else binder.make_key(*forms)
+    except RecursionError:
+        return None
 
 
 class _Binder:

@@ -6,19 +6,17 @@ Source: docs/reference/http.md.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
-from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, TypeAlias
-from urllib.parse import parse_qs
 
 import msgspec
 
 from ksrpc import wire
-from ksrpc.errors import CancelledError, DecodeError, TooLargeError
+from ksrpc.errors import CancelledError, TooLargeError
 from ksrpc.gateway.identify import Visitor
 from ksrpc.limits import MIB
 from ksrpc.protocol import Buffer
 from ksrpc.server.problem import Problem
+from ksrpc.server.request import read_request
 
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
@@ -27,8 +25,6 @@ _COMMON = [
     (b"vary", b"Authorization, Accept"),
     (b"x-content-type-options", b"nosniff"),
 ]
-#: Longer queries are not remembered.
-_MEMO_BYTES = 512
 _PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
@@ -36,10 +32,10 @@ class HttpExchange:
     """Wrap one ASGI request: what is asked, and how to answer it.
 
     Attributes:
-        headers: The headers, names in lower case.
+        request: Its head.
     """
 
-    __slots__ = ("_receive", "_scope", "_send", "headers", "method", "path")
+    __slots__ = ("_receive", "_send", "request")
 
     def __init__(
         self,
@@ -47,28 +43,34 @@ class HttpExchange:
         receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
         send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
     ) -> None:
-        self.method: str = scope["method"]
-        self.path: str = scope["path"]
-        self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        self._scope = scope
+        self.request = read_request(scope)
         self._receive = receive
         self._send = send
 
     @property
-    def query(self) -> Mapping[str, str]:
-        """Return the query's parameters; of repeated ones the last.
+    def method(self) -> str:
+        """Return the method."""
+        return self.request.method
 
-        Raises:
-            DecodeError: It cannot be read.
-        """
-        query: bytes = self._scope["query_string"]
-        return _parse_query(query) if len(query) > _MEMO_BYTES else _recall_query(query)
+    @property
+    def path(self) -> str:
+        """Return the path, unquoted."""
+        return self.request.path
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers, names in lower case."""
+        return self.request.headers
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """Return the query's parameters; see `Request.query`."""
+        return self.request.query
 
     @property
     def visitor(self) -> Visitor:
         """Return what is known of the peer."""
-        client = self._scope.get("client")
-        return Visitor(client[0] if client else "", self.headers, is_unix=client is None)
+        return self.request.visitor
 
     async def pieces(self, limit: int) -> AsyncIterator[bytes]:
         """Yield the body as it comes.
@@ -77,23 +79,30 @@ class HttpExchange:
             TooLargeError: It is over `limit` bytes.
             CancelledError: The client is gone.
         """
-        total = 0
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise CancelledError("the client closed the connection", maybe_ran=False)
-            piece: bytes = message.get("body", b"")
+        total, has_more = 0, True
+        while has_more:
+            piece, has_more = await self._next(limit - total, limit)
             total += len(piece)
-            if total > limit:
-                raise TooLargeError(f"the body is over {limit >> 20} MiB")
             if piece:
                 yield piece
-            if not message.get("more_body"):
-                return
 
     async def read(self, limit: int) -> bytes:
-        """Return the whole body."""
-        return b"".join([piece async for piece in self.pieces(limit)])
+        """Return the whole body; see `pieces`."""
+        whole, has_more = await self._next(limit, limit)
+        while has_more:
+            piece, has_more = await self._next(limit - len(whole), limit)
+            whole += piece
+        return whole
+
+    async def _next(self, room: int, limit: int) -> tuple[bytes, bool]:
+        """Return the next piece of the body, and whether more follows."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise CancelledError("the client closed the connection", maybe_ran=False)
+        piece: bytes = message.get("body", b"")
+        if len(piece) > room:
+            raise TooLargeError(f"the body is over {limit >> 20} MiB")
+        return piece, bool(message.get("more_body"))
 
     async def wait_gone(self) -> None:
         """Return when the client is gone; only after the body was read."""
@@ -149,15 +158,3 @@ class HttpExchange:
         else:
             body, media_type = msgspec.json.encode(problem.fields), _PROBLEM_MEDIA_TYPE
         await self.send_body(problem.status, media_type, body, headers=problem.headers)
-
-
-def _parse_query(query: bytes) -> Mapping[str, str]:
-    try:
-        found = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=200)
-    except ValueError as exc:
-        raise DecodeError("the query cannot be read") from exc
-    return MappingProxyType({name: texts[-1] for name, texts in found.items()})
-
-
-#: Queries of calls are few and come again and again.
-_recall_query = lru_cache(maxsize=512)(_parse_query)

@@ -6,7 +6,6 @@ Source: docs/reference/http.md.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable
 from dataclasses import asdict
 from typing import Any
@@ -14,16 +13,16 @@ from typing import Any
 import msgspec
 
 from ksrpc import wire
-from ksrpc.errors import CancelledError, DecodeError, TooLargeError, UnsupportedError
+from ksrpc.errors import CancelledError, TooLargeError, UnsupportedError
 from ksrpc.gateway import Answer, Arguments, Call, Gateway
 from ksrpc.limits import REQUEST, SESSION
 from ksrpc.model import User
 from ksrpc.server.exchange import Headers, HttpExchange
 from ksrpc.server.negotiation import OLD_CLIENT, PICKLE_STARTS, choose_media_type
 from ksrpc.server.problem import pack_method_problem
+from ksrpc.server.request import Options
 from ksrpc.wire import view
 
-_NO = ("false", "0", "no")
 #: What a query holds beside arguments.
 CALL_OPTIONS = {"fmt", "cache_get", "cache_expire", "async_remote", "func"}
 
@@ -38,7 +37,7 @@ async def serve_call(gateway: Gateway, exchange: HttpExchange, path: str) -> Non
     if exchange.method not in ("GET", "POST"):
         await exchange.send_problem(pack_method_problem(exchange.method, "GET, POST"))
         return
-    media_type = choose_media_type(exchange.headers.get("accept", "*/*"), exchange.query.get("fmt"))
+    media_type = exchange.request.media_type
     call = make_call(gateway, exchange, user=user, path=path, arguments=await _read_arguments(exchange))
     answer = gateway.glance(call)
     if answer is None:
@@ -62,7 +61,7 @@ async def serve_describe(gateway: Gateway, exchange: HttpExchange, path: str) ->
         await exchange.send_problem(pack_method_problem(exchange.method, "GET"))
         return
     media_type = choose_media_type(exchange.headers.get("accept", "*/*"))
-    deadline = asyncio.get_running_loop().time() + _timeout_s(gateway, exchange)
+    deadline = asyncio.get_running_loop().time() + _timeout_s(gateway, exchange.request.options)
     fields = asdict(await gateway.describe(Call(user, path, Arguments(), deadline)))
     if media_type == wire.MEDIA_TYPE:
         message = wire.pack(fields)
@@ -77,32 +76,17 @@ def make_call(gateway: Gateway, exchange: HttpExchange, *, user: User, path: str
     Raises:
         DecodeError: An option cannot be read.
     """
-    deadline = asyncio.get_running_loop().time() + _timeout_s(gateway, exchange)
-    query = exchange.query
+    options = exchange.request.options
+    deadline = asyncio.get_running_loop().time() + _timeout_s(gateway, options)
     return Call(
         user,
         path,
         arguments,
         deadline,
-        is_main=query.get("async_remote", "true").lower() in _NO,
-        cache_get=query.get("cache_get", "true").lower() not in _NO,
-        cache_expire=parse_seconds(query["cache_expire"]) if "cache_expire" in query else None,
+        is_main=options.is_main,
+        cache_get=options.cache_get,
+        cache_expire=options.cache_expire,
     )
-
-
-def parse_seconds(text: object) -> float:
-    """Read for how long an answer is good.
-
-    Raises:
-        DecodeError: Not a number of seconds.
-    """
-    try:
-        seconds = float(text) if isinstance(text, str | int | float) else math.nan
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < math.inf:
-        raise DecodeError("cache_expire is a number of seconds")
-    return seconds
 
 
 def label_headers(answer: Answer) -> Headers:
@@ -138,8 +122,7 @@ async def _read_arguments(exchange: HttpExchange) -> Arguments:
     if exchange.method == "GET":
         named = {k: v for k, v in exchange.query.items() if k not in CALL_OPTIONS and not k.startswith("_")}
         return Arguments(wire.pack_arguments((), named).join())
-    media_type = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == wire.MEDIA_TYPE:
+    if exchange.request.content_type == wire.MEDIA_TYPE:
         size = _declared_size(exchange, REQUEST.message_bytes)
         if size is not None and size <= SESSION.inline_bytes:
             return Arguments(await exchange.read(SESSION.inline_bytes))
@@ -156,7 +139,7 @@ async def read_json_arguments(exchange: HttpExchange) -> tuple[tuple[Any, ...], 
         DecodeError: It is not what it says.
         TooLargeError: It is over the limit.
     """
-    media_type = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = exchange.request.content_type
     _declared_size(exchange, REQUEST.head_bytes)
     body = await exchange.read(REQUEST.head_bytes)
     if body.startswith(PICKLE_STARTS) or media_type == "multipart/form-data":
@@ -176,15 +159,6 @@ def _declared_size(exchange: HttpExchange, limit: int) -> int | None:
     return int(text)
 
 
-def _timeout_s(gateway: Gateway, exchange: HttpExchange) -> float:
+def _timeout_s(gateway: Gateway, options: Options) -> float:
     limit = gateway.config.call.timeout_s
-    text = exchange.headers.get("x-ksrpc-timeout")
-    if text is None:
-        return limit
-    try:
-        asked = float(text)
-    except ValueError as exc:
-        raise DecodeError("X-Ksrpc-Timeout is a number of seconds") from exc
-    if not asked > 0:
-        raise DecodeError("X-Ksrpc-Timeout is a number of seconds above 0")
-    return min(asked, limit)
+    return limit if options.timeout_s is None else min(options.timeout_s, limit)

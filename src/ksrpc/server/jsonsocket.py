@@ -28,8 +28,8 @@ from ksrpc.gateway.identify import Visitor
 from ksrpc.limits import JSON_SOCKET
 from ksrpc.model import User
 from ksrpc.server.envelope import OPTIONS, Question, choose_view, pack_failure, pack_view
-from ksrpc.server.http import parse_seconds
 from ksrpc.server.negotiation import OLD_CLIENT, PICKLE_STARTS
+from ksrpc.server.request import parse_seconds
 from ksrpc.server.shell import Message, Send, Shell
 from ksrpc.wire import view
 

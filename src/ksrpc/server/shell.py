@@ -27,6 +27,7 @@ from ksrpc.gateway import Gateway
 from ksrpc.gateway.identify import Visitor
 from ksrpc.model import User
 from ksrpc.server.problem import pack_problem
+from ksrpc.transport.steady import EXTENSION, SteadyProtocol
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -47,7 +48,13 @@ _KEEP_S = 1.0
 
 
 class Shell(ABC):
-    """Own one connection and the calls that run on it."""
+    """Own one connection and the calls that run on it.
+
+    Attributes:
+        steady: The connection itself, where it can be called; None on another server than ours.
+    """
+
+    steady: SteadyProtocol | None = None
 
     def __init__(self, gateway: Gateway, user: User, visitor: Visitor, send: Send) -> None:
         self._gateway = gateway
@@ -118,7 +125,9 @@ async def serve_socket(
         return
     await send({"type": "websocket.accept"})
     try:
-        await shell(gateway, user, visitor, send).serve(receive)
+        made = shell(gateway, user, visitor, send)
+        made.steady = scope.get("extensions", {}).get(EXTENSION)
+        await made.serve(receive)
     except KsrpcError as exc:
         await send(_pack_close(exc))
     except (OSError, asyncio.CancelledError):

@@ -25,7 +25,7 @@ from ksrpc.protocol import Buffer, Callee, FrameType
 from ksrpc.protocol.event import BodyCame, Called, CancelCame, Described, Event, Greeted
 from ksrpc.protocol.fault import pack_fault
 from ksrpc.server.negotiation import OLD_CLIENT, PICKLE_STARTS
-from ksrpc.server.shell import Message, Send, Shell
+from ksrpc.server.shell import Message, Receive, Send, Shell
 from ksrpc.transport.link import RaisedError
 
 _NUMBER = (int, float)
@@ -63,12 +63,36 @@ class SessionShell(Shell):
         self._session = Callee(now=self._opened_at)
         self._inflows: dict[int, _Inflow] = {}
         self._is_writing = False
+        self._fault: Exception | None = None
 
-    def _take(self, message: Message) -> Awaitable[None] | None:
+    async def serve(self, receive: Receive) -> None:
+        """Take messages by plain calls where the connection offers that, by `receive` where it does not."""
+        if self.steady is not None:
+            self.steady.divert(self._take_now)
+        try:
+            await super().serve(receive)
+        finally:
+            if self.steady is not None:
+                self.steady.divert(None)
+        if self._fault is not None:
+            raise self._fault
+
+    def _take_now(self, message: Message) -> None:
+        try:
+            rest = self._take(message)
+        except Exception as exc:
+            self._fault = exc
+            if self.steady is not None:
+                self.steady.stop()
+        else:
+            if rest is not None:
+                self._spawn(rest)
+
+    def _take(self, message: Message) -> Coroutine[Any, Any, None] | None:
         event = self._session.receive(self._read(message), time.monotonic())
         if event is not None:
             self._act(event)
-        return None if self._session.outbox.is_empty else self._flush()
+        return None if self._session.outbox.is_empty or self._flush_now() else self._flush()
 
     def _read(self, message: Message) -> bytes:
         """Return a message's bytes; say to those who speak something else what is wrong."""
@@ -167,7 +191,8 @@ class SessionShell(Shell):
         else:
             self._session.answer(call_id, answer.pieces, size=answer.size, meta=answer.labels)
         self._end(call_id)
-        await self._flush()
+        if not self._flush_now():
+            await self._flush()
 
     def _arguments(self, event: Called) -> Arguments:
         """Open the way for the rest of the arguments; it may come before the call's task takes its first step."""
@@ -214,7 +239,23 @@ class SessionShell(Shell):
         return min(asked / 1000, limit) if isinstance(asked, _NUMBER) and asked > 0 else limit
 
     def _spawn_flush(self) -> None:
-        self._loop.create_task(self._flush()).add_done_callback(_forget)
+        if not self._flush_now():
+            self._spawn(self._flush())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._loop.create_task(work).add_done_callback(_forget)
+
+    def _flush_now(self) -> bool:
+        """Send what waits as far as the connection takes it by plain calls; return whether nothing is left to send."""
+        steady, outbox = self.steady, self._session.outbox
+        if steady is None or self._is_writing:
+            return False
+        while steady.is_writable:
+            frame = None if outbox.is_empty else self._session.pull()
+            if frame is None:
+                return True
+            steady.put(*frame)
+        return False
 
     async def _flush(self) -> None:
         """Send what waits; whoever comes while another sends leaves it to that one."""
@@ -224,9 +265,12 @@ class SessionShell(Shell):
         try:
             outbox = self._session.outbox
             while not outbox.is_empty and (frame := self._session.pull()) is not None:
-                head, body = frame
-                data = b"".join(frame) if body else head
-                await self._send({"type": "websocket.send", "bytes": data})
+                if self.steady is not None:
+                    await self.steady.drain()
+                    self.steady.put(*frame)
+                else:
+                    head, body = frame
+                    await self._send({"type": "websocket.send", "bytes": b"".join(frame) if body else head})
         except OSError:
             pass  # the peer is gone; `serve` learns it from the next message
         finally:

@@ -69,6 +69,9 @@ class Shelf:
         if row is None:
             return None, None
         entry = self.entry_of(row)
+        if entry is None and self.index.row_id(key) != row.id:  # replaced meanwhile: look once more
+            row = self.index.find(key)
+            entry = None if row is None else self.entry_of(row)
         if entry is not None and entry.is_checked:
             self.hot.add(entry, removals)
         return row, entry

@@ -157,17 +157,27 @@ class Conversation:
         Raises:
             KsrpcError: The connection is over; the text says why.
         """
-        self._protocol.receive_data(data)  # type: ignore[arg-type]  # our inlet takes it
         now = time.monotonic()
+        message: Buffer | None
+        self._inlet.feed_data(data)
+        if self.session.peer is not None and self._protocol.state is State.OPEN and not self._parts:
+            while (message := self._inlet.take_message()) is not None:
+                self._hear(message, now)
+            if self._inlet.is_empty:
+                return
+        self._protocol.receive_data(data[:0])  # type: ignore[arg-type]  # our inlet has it
         for frame in self._protocol.events_received():
-            if isinstance(frame, Frame):
-                message = self._assemble(frame)
-                if message is not None and (event := self.session.receive(message, now)) is not None:
-                    self._act(event)
+            if isinstance(frame, Frame) and (message := self._assemble(frame)) is not None:
+                self._hear(message, now)
         if self._protocol.state is not State.OPEN:
             close = self._protocol.close_rcvd
             reason = f"{close.code} {close.reason}" if close is not None else "without a reason"
             raise LostError(f"the server closed the connection: {reason}")
+
+    def _hear(self, message: Buffer, now: float) -> None:
+        event = self.session.receive(message, now)
+        if event is not None:
+            self._act(event)
 
     def pull(self) -> tuple[bytes, bool]:
         """Return the bytes of the next frames, at most one with a body, and whether there is more."""

@@ -13,6 +13,11 @@ from websockets.streams import StreamReader
 _ROOM_BYTES = 1 << 18
 #: Up to this size frames are copied out: control frames are read as bytes, and small values decode faster from them.
 _COPIED_BYTES = 4096
+#: First byte of a binary frame that is a whole message.
+_BINARY = 0x82
+#: Lengths that stand for a longer field, and how many bytes it has; beyond them the frame is masked.
+_WIDTHS = {126: 2, 127: 8}
+_LONG = 127
 
 
 class Inlet(StreamReader):
@@ -26,6 +31,7 @@ class Inlet(StreamReader):
         self._space = memoryview(bytearray(max_bytes + 2 * _ROOM_BYTES))
         self._start = 0
         self._end = 0
+        self._is_between = False  # whether the parser waits for a frame to begin
 
     def room(self) -> memoryview:
         """Return where the next bytes go. What is not parsed yet moves to the front first if space runs short."""
@@ -84,7 +90,31 @@ class Inlet(StreamReader):
                 return False
             if self.eof:
                 return True
+            self._is_between = True
             yield
+            self._is_between = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether everything that was fed has been read."""
+        return self._start == self._end
+
+    def take_message(self) -> bytes | memoryview | None:
+        """Take the next frame past the parser, if it is a whole binary message of a server; None leaves it there.
+
+        Most frames are. Large ones come as a view.
+        """
+        space, at = self._space, self._start + 2
+        if not self._is_between or self._end < at or space[at - 2] != _BINARY or space[at - 1] > _LONG:
+            return None
+        size, wide = space[at - 1], _WIDTHS.get(space[at - 1], 0)
+        if wide:
+            size = int.from_bytes(space[at : at + wide], "big")
+            at += wide
+        if at + size > self._end:
+            return None
+        self._start = at + size
+        return bytes(space[at : at + size]) if size <= _COPIED_BYTES else space[at : at + size]
 
     def discard(self) -> None:
         """Drop what has not been read."""

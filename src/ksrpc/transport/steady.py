@@ -1,21 +1,147 @@
-"""uvicorn's WebSocket protocol with one habit changed: it stops reading only when messages pile up.
+"""uvicorn's WebSocket protocol with its habits changed, for an application that asks for it.
 
-As it stands it stops and starts reading at every message, two calls into the loop and one into the system for each.
+It stops reading only when messages pile up: as it stands it stops and starts at every message, two calls into the loop
+and one into the system for each. And it hands messages over, and takes frames, by a plain call: its queue and its
+coroutines cost a turn of the loop and as much time as a small answer. A read that is just one binary message, as most
+are, goes past the parser.
 """
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable, Generator, MutableMapping
+from typing import Any, TypeAlias
+
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+from websockets.streams import StreamReader
+
+from ksrpc.protocol import Buffer
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # no wheel for this machine
+    from websockets.utils import apply_mask
+
+#: Under this name a connection stands in the extensions of its ASGI scope.
+EXTENSION = "ksrpc.steady"
+Sink: TypeAlias = Callable[[MutableMapping[str, Any]], None]
 
 #: Messages that may wait for the application before the socket is left alone.
 _WAITING = 4
+#: Larger bodies go out by themselves: joining would copy them.
+_JOIN_BYTES = 1 << 14
+_BINARY, _MASKED = 0x82, 0x80
+_SHORT, _LONG = struct.Struct(">BBH"), struct.Struct(">BBQ")
+
+
+class _Reader(StreamReader):
+    """Know whether the parser waits for a frame to begin."""
+
+    is_between = False
+
+    def at_eof(self) -> Generator[None, None, bool]:
+        """Tell whether the stream has ended and everything was read."""
+        while not self.buffer:
+            if self.eof:
+                return True
+            self.is_between = True
+            yield
+            self.is_between = False
+        return False
+
+
+def _unmask(data: bytes) -> bytes | None:
+    """Return the message if the bytes are one binary frame of a client, whole and no more; None if they are not."""
+    size, at = len(data), 6
+    if size < at or data[0] != _BINARY or data[1] < _MASKED:
+        return None
+    told = data[1] - _MASKED
+    if told == 126 and size >= at + 2:
+        told, at = int.from_bytes(data[2:4], "big"), at + 2
+    elif told > 125:
+        return None
+    return apply_mask(data[at:], data[at - 4 : at]) if told == size - at else None
 
 
 class SteadyProtocol(WebSocketsSansIOProtocol):
-    """Read on while the application keeps up."""
+    """Read on while the application keeps up; call it where it wants to be called."""
+
+    _sink: Sink | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._reader = self.conn.reader = _Reader()
+        self.conn.parser = self.conn.parse()
+        next(self.conn.parser)
+
+    def data_received(self, data: bytes) -> None:
+        """Give a message to the sink, everything else to the parser."""
+        if self._sink is not None and self._reader.is_between and not self.frames and self._is_ready:
+            message = _unmask(data)
+            if message is not None:
+                self._sink({"type": "websocket.receive", "bytes": message})
+                return
+        super().data_received(data)
+
+    def handle_connect(self, event: Request) -> None:
+        """Show this connection to the application."""
+        super().handle_connect(event)
+        if hasattr(self, "scope"):
+            self.scope["extensions"][EXTENSION] = self  # type: ignore[assignment]
+
+    def divert(self, sink: Sink | None) -> None:
+        """Give messages to this function, as they come, as long as the peer takes what is sent to it.
+
+        It raises nothing. Other messages, and the end, come by `receive` as ever. None: all do again.
+        """
+        self._sink = sink
+
+    @property
+    def is_writable(self) -> bool:
+        """Tell whether a frame would be sent now."""
+        return self.writable.is_set() and not (self.close_sent or self.disconnected or self.transport.is_closing())
+
+    @property
+    def _is_ready(self) -> bool:
+        return self.queue.empty() and self.is_writable
+
+    async def drain(self) -> None:
+        """Wait until a frame would be sent.
+
+        Raises:
+            ClientDisconnected: It never will be.
+        """
+        await self.writable.wait()
+        if not self.is_writable:
+            raise ClientDisconnected
+
+    def put(self, head: bytes, body: Buffer) -> None:
+        """Send a binary message, if `is_writable`; a large body is not copied."""
+        size = len(head) + len(body)
+        if size < 126:
+            lead = bytes((_BINARY, size))
+        elif size < 1 << 16:
+            lead = _SHORT.pack(_BINARY, 126, size)
+        else:
+            lead = _LONG.pack(_BINARY, 127, size)
+        if len(body) <= _JOIN_BYTES:
+            self.transport.write(b"".join((lead, head, body)))
+        else:
+            self.transport.writelines((lead + head, body))
+
+    def stop(self) -> None:
+        """End what `receive` gives: for an application that met a fault in its sink."""
+        self.divert(None)
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
 
     def send_receive_event_to_app(self) -> None:
         """Hand a message over; stop reading if the application is behind. It goes on when all were taken."""
+        if self._sink is not None and self._is_ready and self.curr_msg_data_type == "bytes":
+            frames, self.frames = self.frames, []
+            self._sink({"type": "websocket.receive", "bytes": frames[0] if len(frames) == 1 else b"".join(frames)})
+            return
         was_paused, self.read_paused = self.read_paused, True  # the parent leaves a paused socket alone
         super().send_receive_event_to_app()
         self.read_paused = was_paused

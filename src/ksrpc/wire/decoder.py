@@ -15,10 +15,11 @@ import msgpack
 
 from ksrpc.errors import DecodeError, KsrpcError, TooLargeError
 from ksrpc.wire.registry import READERS
-from ksrpc.wire.table import Table
+from ksrpc.wire.table import RESULT_TABLE, Table
 from ksrpc.wire.tag import FRAME, REF, TAGS, Mark
+from ksrpc.wire.template import HEAD_BYTES, Outline, Templates
 
-__all__ = ["Decoder", "decode", "decode_plain", "distinct"]
+__all__ = ["TEMPLATES", "Decoder", "decode", "decode_plain", "distinct"]
 
 _ITEMS_PER_HEAD_BYTE: Final = 4
 
@@ -29,13 +30,15 @@ class Decoder:
     Attributes:
         table: What is accepted.
         made: DataFrame, Series, Index and ndarray in the order in which they were complete; `ref` counts them.
+        outline: Set by the reader of frames if the next one with this head can be made without reading it.
     """
 
-    __slots__ = ("_buffers", "_claimed", "_name", "_open", "_spent", "made", "table")
+    __slots__ = ("_buffers", "_claimed", "_name", "_open", "_spent", "made", "outline", "table")
 
     def __init__(self, buffers: list[Any], table: Table) -> None:
         self.table = table
         self.made: list[Any] = []
+        self.outline: Outline | None = None
         self._buffers = buffers
         self._open = 0
         self._name = "head"
@@ -140,7 +143,21 @@ class Decoder:
 
 def decode(buffers: list[Any], table: Table) -> Any:
     """Decode a message whose buffers are complete. The list is emptied on the way."""
-    return Decoder(buffers, table).run()
+    if len(buffers) != 2 or table is not RESULT_TABLE or len(buffers[0]) > HEAD_BYTES:
+        return Decoder(buffers, table).run()
+    head = bytes(buffers[0])
+    value = TEMPLATES.recall(head, buffers[1])
+    if value is None:
+        decoder = Decoder(buffers, table)
+        value = decoder.run()
+        if decoder.outline is not None and decoder.outline.frame is value:
+            TEMPLATES.remember(head, decoder.outline)
+    buffers.clear()
+    return value
+
+
+#: Heads of results; those of requests are read each time.
+TEMPLATES: Final = Templates()
 
 
 def distinct(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:

@@ -14,12 +14,13 @@ from ksrpc.errors import DecodeError, KsrpcError
 from ksrpc.wire import array, collection, encoder, moment, plain, record  # noqa: F401  # they register their types
 from ksrpc.wire.assembly import Assembly, check_pad
 from ksrpc.wire.codec import encode_plain
-from ksrpc.wire.decoder import decode, decode_plain
+from ksrpc.wire.decoder import TEMPLATES, decode, decode_plain
 from ksrpc.wire.encoder import ATOMS, Encoder
 from ksrpc.wire.message import CHUNK, PRELUDE, SINGLE, Message, pack_buffers, pack_single, single_prefix
 from ksrpc.wire.negotiation import FEATURES
 from ksrpc.wire.registry import Refusal
 from ksrpc.wire.table import REQUEST_ANY_TABLE, REQUEST_TABLE, RESULT_TABLE, Table
+from ksrpc.wire.template import lead_of
 
 __all__ = ["disassemble", "pack", "pack_arguments", "parse", "parse_arguments", "parse_plain", "take_single"]
 
@@ -69,7 +70,21 @@ def parse(data: bytes | bytearray | memoryview, *, table: Table = RESULT_TABLE) 
         head = take_single(data)
         if head is not None and _TAG_BYTE not in head:
             return parse_plain(head)
+        lead = lead_of(data) if table is RESULT_TABLE else None
+        if lead is not None:
+            return _parse_pair(data, lead)
     return decode(disassemble(memoryview(data).cast("B"), Assembly(table.limits)), table)
+
+
+def _parse_pair(data: bytes, lead: bytes) -> Any:
+    """Decode a result of one small head and one buffer."""
+    value = TEMPLATES.recall_whole(data, lead)
+    if value is None:
+        buffers = disassemble(memoryview(data), Assembly(RESULT_TABLE.limits))
+        head = bytes(buffers[0])
+        value = decode(buffers, RESULT_TABLE)
+        TEMPLATES.remember_lead(lead, head)
+    return value
 
 
 def take_single(data: bytes) -> bytes | None:

@@ -21,12 +21,16 @@ from ksrpc.wire.registry import READERS, WRITERS, Refusal
 from ksrpc.wire.tabular.column import expect_index, read_column, unfold, write_column
 from ksrpc.wire.tabular.library import create_frame_of_blocks, pd
 from ksrpc.wire.tabular.series import read_tail, write_tail
+from ksrpc.wire.template import Outline
 
 __all__: list[str] = []
 
 #: A frame without rows costs nothing on the wire, each of its columns costs memory.
 _COLUMNS: Final = 1 << 20
 _EMPTY_COLUMN: Final = 16
+
+#: Indexes without anything that can be set, but for their names: a view has its own.
+_FIXED: Final = frozenset({pd.Index, pd.RangeIndex})
 
 _Block = tuple[Any, Any]  # array, positions of its columns
 
@@ -88,7 +92,26 @@ def _read(decoder: Decoder, index: Any, columns: Any, parts: Any, attrs: Any, du
     blocks = [_read_block(decoder, part, rows, width) for part in decoder.expect(parts, list)]
     _check_places(blocks, width)
     make = _make_whole if create_frame_of_blocks is not None else _make_parts
-    return read_tail(decoder, make(blocks, index, columns), attrs, duplicates)
+    frame = read_tail(decoder, make(blocks, index, columns), attrs, duplicates)
+    if len(decoder.made) == 4 and attrs is None and duplicates is True:
+        _note_outline(decoder, frame, blocks)
+    return frame
+
+
+def _note_outline(decoder: Decoder, frame: Any, blocks: list[_Block]) -> None:
+    """See whether a frame is one array in the order of its columns, with labels that nobody can change."""
+    index, columns, array, _ = decoder.made
+    is_whole = len(blocks) == 1 and blocks[0][0] is array and isinstance(blocks[0][1], range)
+    kinds = {type(index), type(columns)}
+    if not is_whole or array.ndim != 2 or not kinds <= _FIXED or create_frame_of_blocks is None:
+        return
+    place = _place(blocks[0][1])
+    place.flags.writeable = False
+
+    def make(other: np.ndarray[Any, Any]) -> Any:
+        return create_frame_of_blocks([(other.T, place)], index=index.view(), columns=columns.view())
+
+    decoder.outline = Outline(frame, array, make)
 
 
 def _read_block(decoder: Decoder, part: Any, rows: int, width: int) -> _Block:
