@@ -30,7 +30,7 @@ lint: ## check style, format, types and layers
 	exit $$failed
 
 check: lint ## lint, then the style and unit tests but those of disk and processes: under a minute
-	@$(RUN) -m pytest -q tests/style tests/unit --ignore-glob='tests/unit/store/test_cache*' --ignore=tests/unit/gateway/test_pool.py
+	@$(RUN) -m pytest -q -n 2 tests/style tests/unit --ignore-glob='tests/unit/store/test_cache*' --ignore=tests/unit/gateway/test_pool.py
 
 bench: ## measure against rpyc and Arrow Flight, rewrite benchmarks/RESULTS.md
 	@.ci/venv bench client,server,compression bench

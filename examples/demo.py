@@ -33,7 +33,7 @@ try:
     from rich.text import Text
 
     import ksrpc
-    from ksrpc.errors import DeadlineError, ForbiddenError, KsrpcError, LostError, NotFoundError
+    from ksrpc.errors import DeadlineError, ForbiddenError, KsrpcError, LostError, NotFoundError, QuotaError
 except ImportError as error:
     sys.exit(f"{error}; `make demo` installs what the demo needs and runs it")
 
@@ -47,6 +47,9 @@ enabled = true
 [access]
 anonymous = true
 allow = ["demo", "math", "numpy", "pandas", "arch.data.sp500", "flawed"]
+
+[quota."demo.test"]
+rows_per_day = 10
 
 [module.flawed]
 path = '{Path(__file__).with_name("flawed.py")}'
@@ -163,6 +166,8 @@ class Demo:
             ("80 MB, WebSocket", lambda: self.large_frame("80 MB, WebSocket", self.socket)),
             ("16 threads", self.many_threads),
             ("library's error", self.library_error),
+            ("asked once", self.asked_once),
+            ("quota", self.quota),
             ("refused", self.refused),
             ("unknown", self.unknown),
             ("crash", self.crash),
@@ -228,8 +233,8 @@ class Demo:
             return all(demo.echo([number, turn]) == [number, turn] for turn in range(100))
 
         with ThreadPoolExecutor(16) as threads:
-            right, took_s = timed(lambda: list(threads.map(ask, range(16))))
-        claim(all(right), "an answer came to the wrong question")
+            right, took_s = timed(lambda: all(threads.map(ask, range(16))))
+        claim(right, "an answer came to the wrong question")
         say("16 threads", "1,600 calls on one WebSocket, each answer to its question", f"{1600 / took_s:,.0f} calls/s")
 
     def library_error(self) -> None:
@@ -240,6 +245,26 @@ class Demo:
             say("library's error", "demo.div(1, 0)", f"except ZeroDivisionError: {error}")
         else:
             raise ClaimError("demo.div(1, 0) raised nothing")
+
+    def asked_once(self) -> None:
+        """Let the second who asks have the kept answer, over the other transport."""
+        first, second = self.http.module("demo"), self.socket.module("demo")
+        first.cache_expire = second.cache_expire = 3600
+        _, asked_s = timed(lambda: first.sleep(1))
+        _, kept_s = timed(lambda: second.sleep(seconds=1))
+        claim(kept_s < 0.5, "the library was asked again")
+        say("asked once", "demo.sleep(1), then sleep(seconds=1)", f"{seconds(asked_s)}, then {seconds(kept_s)}: kept")
+
+    def quota(self) -> None:
+        """Stop whoever has had the rows of the day."""
+        demo, rows = self.http.module("demo"), 0
+        try:
+            for _ in range(100):
+                rows += len(demo.test())
+        except QuotaError as error:
+            say("quota", f"demo.test() over and over, {rows} rows", f"{error.status}: {error}")
+        else:
+            raise ClaimError(f"{rows} rows were given")
 
     def refused(self) -> None:
         """Try the ways out of an open module."""
@@ -304,9 +329,8 @@ class Demo:
         local = arch.data.sp500.load()
         claim(len(bars) == len(local) + 1, f"{len(bars)} lines")
         claim(float(bars[1].split(",")[1]) == local["Open"].iloc[0], "another first row")
-        detail(
-            "\n".join([*(line[:68] + " …" * (len(line) > 68) for line in bars[:3]), f"… {len(bars) - 3:,} more lines"])
-        )
+        shown = [line[:68] + " …" * (len(line) > 68) for line in bars[:3]]
+        detail("\n".join([*shown, f"… {len(bars) - 3:,} more lines"]))
 
     def fetch(self, function: str, *options: str) -> str:
         """Run curl, or do what it would; print the command line, and a short answer."""
@@ -329,8 +353,7 @@ def fetch_without_curl(url: str, options: tuple[str, ...]) -> str:
     data = options[options.index("-d") + 1].encode() if "-d" in options else None
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"} if data else {})
     with urllib.request.urlopen(request, timeout=60) as reply:
-        text: str = reply.read().decode()
-    return text
+        return str(reply.read().decode())
 
 
 def run(demo: Demo) -> int:

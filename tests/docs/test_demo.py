@@ -32,7 +32,8 @@ def test_everything_is_as_claimed() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✗" not in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
-    for shown in ("5,031 × 6", "MB/s", "rule A3", "404: no such module", "SIGSEGV", "ZeroDivisionError", "curl -s"):
+    kinds = ("5,031 × 6", "MB/s", "rule A3", "404: no such module", "SIGSEGV", "ZeroDivisionError", "curl -s")
+    for shown in (*kinds, ": kept", "429: the quota"):
         assert shown in done.stdout
     assert "All as claimed" in done.stdout
 
