@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -34,7 +34,7 @@ class Results:
     machine: Mapping[str, str]
     figures: Sequence[Figure]
     growths: Sequence[Growth]
-    rates: Sequence[Rate] = ()
+    rates: Sequence[Rate] = field(default_factory=list)
 
 
 def dump_results(results: Results, folder: Path = HERE) -> None:

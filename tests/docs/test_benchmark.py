@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -10,8 +11,14 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks import excerpt, report
-from benchmarks.measure import Case, Figure, Group, quartiles, run_group, time_calls
+from benchmarks.crowd import crowd
+from benchmarks.load import Flood, record_request, split_answer
+from benchmarks.measure import Case, Figure, Group, Rate, quartiles, run_group, time_calls
 from benchmarks.memory import MIB, Growth, watch_memory
+from ksrpc import wire
+from ksrpc.connections.base import Options
+from ksrpc.store import CacheStore
+from tests.helpers.server import GatewayProcess
 from tests.style.rule import ROOT
 
 
@@ -85,6 +92,45 @@ def test_memory_is_told_at_its_highest() -> None:
     assert grown() == 60
 
 
+def _open_cache(folder: Path) -> CacheStore:
+    return CacheStore(folder, max_bytes=1 << 30, max_object_bytes=1 << 20, min_free_bytes=0)
+
+
+def test_a_crowded_cache_holds_the_few_among_genuine_others(tmp_path: Path) -> None:
+    few = _open_cache(tmp_path / "few")
+    for number in range(20):
+        few.put(b"key %d" % number, [b"x" * number], size=number, expires_at=time.time() + 60, labels={"path": "a.b"})
+    few.close()
+    keys = crowd(tmp_path / "few", tmp_path / "many", 3000)
+    many = _open_cache(tmp_path / "many")
+    try:
+        assert many.stats().entries == 3000
+        assert sorted(keys) == sorted(b"key %d" % number for number in range(20))
+        assert [many.get(b"key %d" % number).pieces for number in range(20)] == [  # type: ignore[union-attr]
+            (b"x" * number,) for number in range(20)
+        ]
+        report = many.verify()
+        assert (report.entries, report.damaged, report.is_sound) == (3000, 0, True)
+    finally:
+        many.close()
+
+
+def test_the_flood_asks_as_our_client_does_and_counts_answers(tmp_path: Path) -> None:
+    with GatewayProcess(tmp_path) as gateway:
+        request = record_request("math.pow", (2, 3), Options(cache_expire=60), token="ksr_x")
+        assert request.startswith(b"POST /api/file?func=math.pow&cache_expire=60 HTTP/1.1\r\n")
+        assert b"Authorization: Bearer ksr_x\r\n" in request
+        flood = Flood(gateway.port, request.replace(b"Authorization: Bearer ksr_x\r\n", b""), 3)
+        headers, body = split_answer(flood.ask(10))
+        assert wire.parse(body) == 8.0
+        assert (b"content-length", b"%d" % len(body)) in headers
+        flood.close()
+        refused = Flood(gateway.port, request, 1)
+        with pytest.raises(RuntimeError, match="401"):
+            refused.ask(1)
+        refused.close()
+
+
 RESULTS = report.Results(
     {"cores": "2 × any", "Python": "3.11"},
     [
@@ -93,6 +139,11 @@ RESULTS = report.Results(
         Figure("calls", "ksrpc process", 120e-6, 50e-6, 70e-6, 1.2, 1.1, 1.3, 1.0),
     ],
     [Growth("gateway", 20 * MIB, 16 * MIB)],
+    [
+        Rate("uvicorn", 20_000.4, 1.0, 1.0, 1.0),
+        Rate("ksrpc, number", 10_000, 0.5, 0.45, 0.55, 0.35),
+        Rate("ksrpc, frame", 6_000, 0.3, 0.25, 0.35, 0.35),
+    ],
 )
 
 
@@ -106,6 +157,9 @@ def test_the_page_shows_ratio_target_and_verdict() -> None:
     assert "| ksrpc inline | 60 µs | 0.60 | 0.55 … 0.65 | ≤ 0.65 met |" in page
     assert "| ksrpc process | 120 µs | 1.20 | 1.10 … 1.30 | ≤ 1.00 **missed** |" in page
     assert "| gateway | 20.0 MiB | ≤ 16 MiB **missed** |" in page
+    assert "| uvicorn | 20,000 | 1.00 | 1.00 … 1.00 |  |" in page
+    assert "| ksrpc, number | 10,000 | 0.50 | 0.45 … 0.55 | ≥ 0.35 met |" in page
+    assert "| ksrpc, frame | 6,000 | 0.30 | 0.25 … 0.35 | ≥ 0.35 **missed** |" in page
 
 
 def test_the_picture_is_well_formed_and_has_a_bar_each() -> None:
@@ -145,6 +199,8 @@ def test_a_quotation_is_replaced_by_the_table_of_its_section() -> None:
     assert quoted.startswith("a\n<!-- results: calls -->\n\n| calls | median |")
     assert "| ksrpc inline | 60 µs |" in quoted
     assert "old" not in quoted
+    counted = excerpt.find_table(report.render_markdown(RESULTS), "Hits per second")
+    assert counted.startswith("| Hits per second on one core | per second |")
     assert excerpt.quote(quoted, report.render_markdown(RESULTS)) == quoted
     with pytest.raises(LookupError, match="nothing"):
         excerpt.quote("<!-- results: nothing -->\n<!-- end of results -->", "## calls\n")

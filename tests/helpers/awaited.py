@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from ksrpc.connections.base import Connection, Options, Timeout
+from ksrpc.connections.shell import Shell
 
 T = TypeVar("T")
 
@@ -68,6 +69,9 @@ class Awaited(Connection):
 
     async def aask(self, target: str) -> dict[str, Any]:
         return await self._inner.aask(target)
+
+    async def _aopen(self) -> Shell:
+        raise AssertionError("it opens nothing itself")
 
     def close(self) -> None:
         if self._driver is not None and self._driver_pid == os.getpid():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 import urllib.request
@@ -16,7 +18,7 @@ import ksrpc
 from ksrpc import wire
 from ksrpc.client import RemoteGateway
 from ksrpc.connections.base import Options
-from ksrpc.errors import DeadlineError, NotFoundError, RemoteError
+from ksrpc.errors import DeadlineError, KsrpcError, NotFoundError, RemoteError
 from tests.helpers import vendor
 from tests.helpers.peer import RawSession
 from tests.helpers.server import GatewayProcess
@@ -177,9 +179,6 @@ def test_a_follower_with_less_time_goes_alone(server: GatewayProcess, tokens: di
 
 
 def test_a_hit_needs_no_worker(server: GatewayProcess, gw: RemoteGateway, ledger: str) -> None:
-    import os
-    import signal
-
     ask(gw, "vendor.bars", ledger, 11)
     _settle(gw, ledger)
     workers = server.worker_pids
@@ -190,6 +189,28 @@ def test_a_hit_needs_no_worker(server: GatewayProcess, gw: RemoteGateway, ledger
     finally:
         for pid in workers:
             os.kill(pid, signal.SIGCONT)
+    assert count(ledger) == 1
+
+
+def test_a_hit_is_given_when_the_library_is_gone(tmp_path: Path) -> None:
+    """All workers are dead and no new one could import the module."""
+    ledger, library = str(tmp_path / "ledger"), tmp_path / "vendor.py"
+    library.write_text(Path(vendor.__file__).read_text(encoding="utf-8"), encoding="utf-8")
+    config = CONFIG.replace(Path(vendor.__file__).as_posix(), library.as_posix())
+    with GatewayProcess(tmp_path / "gw", config) as server:
+        token = server.create_token("insider")
+        with ksrpc.connect(server.url, token=token) as http, ksrpc.connect(server.ws_url, token=token) as socket:
+            first = ask(http, "vendor.bars", ledger, 12)
+            _settle(http, ledger)
+            library.write_text("raise ImportError('the licence has ended')\n", encoding="utf-8")
+            killed = server.worker_pids
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+            _await(lambda: not set(killed) & set(server.worker_pids))
+            for gw in (http, socket):
+                assert wire.pack(ask(gw, "vendor.bars", ledger, 12)).join() == wire.pack(first).join()
+                with pytest.raises(KsrpcError):
+                    ask(gw, "vendor.bars", ledger, 13)
     assert count(ledger) == 1
 
 

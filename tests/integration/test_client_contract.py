@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -19,7 +20,7 @@ import pytest
 
 import ksrpc
 from ksrpc import RpcClient
-from ksrpc.connections.base import Connection
+from ksrpc.connections.base import Connection, Options
 from ksrpc.connections.http import HttpxConnection
 from ksrpc.connections.websocket import WebSocketConnection
 from ksrpc.errors import (
@@ -167,6 +168,18 @@ def test_sixteen_threads_on_one_connection_get_their_own_answers(own: Connection
     with ThreadPoolExecutor(16) as pool:
         for thread, answers in enumerate(pool.map(ask, range(16))):
             assert answers == [(thread, number, "x" * number) for number in range(40)]
+
+
+def test_the_last_reference_closes_the_sockets(libraries: GatewayProcess, transport: str) -> None:
+    connection = connection_to(libraries, transport)
+    assert connection.call("demo.echo", (1,), {}, Options()) == 1
+    before = len(os.listdir("/proc/self/fd"))
+    gc.disable()
+    try:
+        del connection
+        assert len(os.listdir("/proc/self/fd")) < before
+    finally:
+        gc.enable()
 
 
 def test_threads_inside_a_running_loop(own: Connection) -> None:

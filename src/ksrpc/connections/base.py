@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-from ksrpc.connections.shell import Shells
+from ksrpc.connections.shell import Shell, Shells
 from ksrpc.errors import ConfigError
 
 Timeout: TypeAlias = float | tuple[float | None, float | None] | None
@@ -80,6 +80,10 @@ class Connection(ABC):
     async def aask(self, target: str) -> dict[str, Any]:
         """Do what `ask` does, awaited."""
 
+    @abstractmethod
+    async def _aopen(self) -> Shell:
+        """Connect on the running loop."""
+
     def close(self) -> None:
         """Hang up; calls under way in other threads or tasks fail. The next call connects again."""
         self._shells.close()
@@ -90,7 +94,7 @@ class Connection(ABC):
         Raises:
             ConnectError: There is no gateway.
         """
-        await self._shells.aget()
+        await self._shells.aget(self._aopen)
 
     async def aclose(self) -> None:
         """Do what `close` does, and let the loop get it done."""

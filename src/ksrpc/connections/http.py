@@ -37,17 +37,19 @@ class HttpxConnection(Connection):
         if path.endswith(_ENDINGS):
             raise ConfigError(f"{url!r}: the path ends in /api/file, or is left out")
         self._prefix = path
-        self._shells: Shells[HttpShell, AsyncHttpShell] = Shells(self._open, self._aopen)
+        self._shells: Shells[HttpShell, AsyncHttpShell] = Shells()
 
     def call(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Send one request and return its value; see `Connection.call`."""
         message, target = wire.pack_arguments(args, kwargs), self._target(path, options)
-        return self._shells.get().post(target, message, connect_s=self._connect_s, timeout_s=self._answer_s(options))
+        return self._shells.get(self._open).post(
+            target, message, connect_s=self._connect_s, timeout_s=self._answer_s(options)
+        )
 
     async def acall(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Send one request and await its value; see `Connection.acall`."""
         message, target = wire.pack_arguments(args, kwargs), self._target(path, options)
-        shell = await self._shells.aget()
+        shell = await self._shells.aget(self._aopen)
         return await shell.post(target, message, connect_s=self._connect_s, timeout_s=self._answer_s(options))
 
     def describe(self, path: str) -> dict[str, Any]:
@@ -60,14 +62,14 @@ class HttpxConnection(Connection):
 
     def ask(self, target: str) -> dict[str, Any]:
         """Read an address of the gateway; see `Connection.ask`."""
-        fields: dict[str, Any] = self._shells.get().get(
+        fields: dict[str, Any] = self._shells.get(self._open).get(
             self._prefix + target, connect_s=self._connect_s, timeout_s=self._answer_s(Options())
         )
         return fields
 
     async def aask(self, target: str) -> dict[str, Any]:
         """Read an address of the gateway; see `Connection.aask`."""
-        shell = await self._shells.aget()
+        shell = await self._shells.aget(self._aopen)
         fields: dict[str, Any] = await shell.get(
             self._prefix + target, connect_s=self._connect_s, timeout_s=self._answer_s(Options())
         )

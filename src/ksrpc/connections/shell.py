@@ -36,32 +36,28 @@ class _Seat(Generic[A]):
 class Shells(Generic[S, A]):
     """Open a shell with the first call and again after the last one was lost; the child of a fork has its own.
 
-    Args:
-        opens: Makes the one for threads.
-        aopens: Makes the one of the running loop.
+    It holds nothing of its connection, so that the sockets close with the last reference to that.
     """
 
-    def __init__(self, opens: Callable[[], S], aopens: Callable[[], Awaitable[A]]) -> None:
-        self._opens = opens
-        self._aopens = aopens
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._shell: S | None = None
         self._pid = 0
         self._seats: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Seat[A]] = weakref.WeakKeyDictionary()
         _MADE.add(self)
 
-    def get(self) -> S:
+    def get(self, make: Callable[[], S]) -> S:
         """Return the shell for threads."""
         shell = self._shell
         if shell is not None and shell.is_usable and self._pid == os.getpid():
             return shell
         with self._lock:
             if self._shell is None or not self._shell.is_usable or self._pid != os.getpid():
-                self._shell = self._opens()
+                self._shell = make()
                 self._pid = os.getpid()
             return self._shell
 
-    async def aget(self) -> A:
+    async def aget(self, make: Callable[[], Awaitable[A]]) -> A:
         """Return the shell of the running loop."""
         loop = asyncio.get_running_loop()
         seat = self._seats.get(loop)
@@ -72,7 +68,7 @@ class Shells(Generic[S, A]):
             return seat.shell
         async with seat.opening:
             if seat.shell is None or not seat.shell.is_usable:
-                seat.shell = await self._aopens()
+                seat.shell = await make()
             return seat.shell
 
     def close(self) -> None:

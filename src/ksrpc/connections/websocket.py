@@ -38,27 +38,27 @@ class WebSocketConnection(Connection):
         if path.endswith(("/json", "/admin", "/client")):
             raise ConfigError(f"{url!r}: Python calls go to {_ENDING}")
         self._url = url if path.endswith(("/bytes", "/v1/ws")) else url.rstrip("/") + _ENDING
-        self._shells: Shells[WebSocketShell, AsyncSocketShell] = Shells(self._open, self._aopen)
+        self._shells: Shells[WebSocketShell, AsyncSocketShell] = Shells()
 
     def call(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Send one call and wait for its value; see `Connection.call`."""
         message, timeout_s = wire.pack_arguments(args, kwargs), self._answer_s(options)
-        return self._shells.get().call(_meta(path, options, timeout_s), message.segments, timeout_s)
+        return self._shells.get(self._open).call(_meta(path, options, timeout_s), message.segments, timeout_s)
 
     async def acall(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Send one call and await its value; see `Connection.acall`."""
         message, timeout_s = wire.pack_arguments(args, kwargs), self._answer_s(options)
-        shell = await self._shells.aget()
+        shell = await self._shells.aget(self._aopen)
         return await shell.call(_meta(path, options, timeout_s), message.segments, timeout_s)
 
     def describe(self, path: str) -> dict[str, Any]:
         """Ask for a descriptor; see `Connection.describe`."""
-        fields: dict[str, Any] = self._shells.get().describe(path, self._answer_s(Options()))
+        fields: dict[str, Any] = self._shells.get(self._open).describe(path, self._answer_s(Options()))
         return fields
 
     async def adescribe(self, path: str) -> dict[str, Any]:
         """Ask for a descriptor; see `Connection.adescribe`."""
-        shell = await self._shells.aget()
+        shell = await self._shells.aget(self._aopen)
         fields: dict[str, Any] = await shell.describe(path, self._answer_s(Options()))
         return fields
 

@@ -12,6 +12,7 @@ import ksrpc
 from ksrpc.client import RemoteGateway, RpcClient, connect
 from ksrpc.connections.base import Connection, Options
 from ksrpc.connections.http import HttpxConnection
+from ksrpc.connections.shell import Shell
 from ksrpc.connections.websocket import WebSocketConnection
 from ksrpc.errors import ConfigError
 
@@ -41,6 +42,9 @@ class Recorder(Connection):
 
     async def aask(self, target: str) -> dict[str, Any]:
         return self.ask(target)
+
+    async def _aopen(self) -> Shell:
+        raise AssertionError("it opens nothing itself")
 
     def close(self) -> None:
         self.count = -1

@@ -188,6 +188,18 @@ def test_tokens(tokens: TokenStore) -> None:
     assert not door.still_valid(user)
 
 
+def test_a_visitor_who_comes_again_is_known_until_the_token_is_revoked(tokens: TokenStore) -> None:
+    door = _door(tokens)
+    visitor = Visitor("127.0.0.1", {"authorization": f"Bearer {tokens.create('li')}"})
+    user = door.identify(visitor)
+    assert door.identify(visitor) is user
+    tokens.revoke(user.token_id)
+    with pytest.raises(AuthError, match="unknown or expired"):
+        door.identify(visitor)
+    with pytest.raises(AddressError):
+        _door(tokens, ip_block=("127.0.0.1",)).identify(visitor)  # another configuration decides anew
+
+
 @pytest.mark.parametrize(
     "header", ["Bearer", "Bearer ", "Basic bGk6eA==", "ksr_x", "Bearer \xff", "Bearer " + "x" * 9999]
 )

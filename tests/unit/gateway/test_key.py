@@ -64,6 +64,21 @@ def test_a_key_is_32_bytes_and_stays_the_same() -> None:
     assert made == KeyMaker().make_key(DAILY, memoryview(wire.pack_arguments(("000001",), {}).join()))
 
 
+def test_keys_that_are_remembered_are_those_of_their_function_and_arguments() -> None:
+    maker, others = KeyMaker(), [dataclasses.replace(DAILY, owner=f"m{number}") for number in range(3)]
+    questions = [(one, wire.pack_arguments((text,), {}).join()) for one in others for text in ("1", "2", "x" * 2000)]
+    made = [maker.make_key(one, data, entitlement=label) for one, data in questions for label in ("", "a")]
+    assert len(set(made)) == len(made)
+    assert made == [maker.make_key(one, data, entitlement=label) for one, data in questions for label in ("", "a")]
+    assert made == [KeyMaker().make_key(one, data, entitlement=label) for one, data in questions for label in ("", "a")]
+
+
+def test_more_questions_than_are_remembered() -> None:
+    maker = KeyMaker()
+    data = [wire.pack_arguments((number,), {}).join() for number in range(MEMO_ENTRIES + 100)]
+    assert len({maker.make_key(DAILY, one) for one in data}) == len(data)
+
+
 def test_the_same_call_in_other_words_has_the_same_key() -> None:
     made = key(DAILY, "1", None, fq="pre", count=5)
     assert made is not None

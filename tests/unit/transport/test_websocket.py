@@ -338,7 +338,7 @@ def test_a_connection_connects_again_after_a_loss_and_after_goaway() -> None:
         with pytest.raises(LostError):
             connection.call("demo.f", (), {}, Options())
         assert connection.call("demo.f", (), {}, Options()) == "last"
-        shell = connection._shells.get()
+        shell = connection._shells.get(connection._open)
         while shell.is_usable:
             shell._read()  # until the GOAWAY is in
         assert connection.call("demo.f", (), {}, Options()) == "again"
