@@ -175,7 +175,7 @@ class Doorkeeper:
     def _check_host(self, host: str) -> None:
         """Refuse names that a hostile page could have rebound to this address."""
         name = (host.partition("]")[0][1:] if host.startswith("[") else host.partition(":")[0]).lower()
-        if name in self._hosts or _is_address(name):
+        if name in self._hosts or is_address(name):
             return
         raise AddressError(f"unknown host name {name[:100]!r}; list it in server.hosts")
 
@@ -200,7 +200,8 @@ def _parse(text: str) -> Address:
     return mapped or address
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Tell whether a text is an IP address, not a name."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from ksrpc.cli.address import client_urls, is_loopback, reachable_hosts
 from ksrpc.cli.doctor.finding import Case, Finding, Findings, fail, ok, warn
-from ksrpc.gateway.identify import networks_of
+from ksrpc.gateway.identify import is_address, networks_of
 
 _PROBE_S = 2.0
 _LOOPBACKS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - asked there, not listened on
@@ -68,7 +68,7 @@ def check_names(case: Case) -> Findings:
     """See whether the names lead here, and whether the server takes requests under its public name."""
     server = case.settings.server
     public = urlsplit(server.public_url).hostname
-    if public and not _is_address(public) and public not in {"localhost", *(name.lower() for name in server.hosts)}:
+    if public and not is_address(public) and public not in {"localhost", *(name.lower() for name in server.hosts)}:
         text = f"requests to {public} (server.public_url) are refused unless the proxy sends another Host"
         yield warn("names", text, f"add {public!r} to server.hosts")
     for name in server.hosts:
@@ -87,7 +87,7 @@ def _check_networks(case: Case) -> Findings:
     access = case.settings.access
     allowed, blocked = networks_of(access.ip_allow), networks_of(access.ip_block)
     for host in reachable_hosts(case.settings.server.host):
-        address = ipaddress.ip_address(host) if _is_address(host) else None
+        address = ipaddress.ip_address(host) if is_address(host) else None
         is_in = address is None or any(address in network for network in allowed)
         if not is_in or any(address in network for network in blocked if address is not None):
             text = f"access.ip_allow admits nobody from the network of {host}"
@@ -132,11 +132,3 @@ def _is_ksrpc(host: str, port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
