@@ -37,7 +37,12 @@ def test_a_program_finds_a_terminal_of_the_given_width_and_gets_what_is_typed(tm
 
 
 def test_ctrl_c_reaches_the_program(tmp_path: Path) -> None:
-    code = "try: input('ready')\nexcept KeyboardInterrupt: print('stopped')"
+    # Waits in short turns: a signal between two system calls is then noticed at the next turn, as `input` would not.
+    code = (
+        "import threading; wait = threading.Event().wait\n"
+        "try:\n    print('ready', flush=True)\n    while True: wait(0.05)\n"
+        "except KeyboardInterrupt: print('stopped')"
+    )
     shown = run_on_terminal([sys.executable, "-c", code], cwd=tmp_path, env=dict(os.environ), typed=[("ready", CTRL_C)])
     assert "stopped" in shown.text
 
