@@ -4,12 +4,12 @@
 RUN := .venv/bin/python
 export PYTHON
 
-.PHONY: help demo test lint check bench clean
+.PHONY: help demo test test-pythons lint check bench clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r name text; do \
-	    printf 'make %-6s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r name text; do \
+	    printf 'make %-12s %s\n' "$$name" "$$text"; done
 
 demo: ## serve a real library over a real data set and call it, line by line
 	@.ci/venv demo client,server demo
@@ -19,6 +19,9 @@ test: ## run every test
 	@.ci/venv test client,server,compression demo test bench
 	@.ci/browser
 	@$(RUN) -m pytest -n 2 --dist loadfile
+
+test-pythons: ## run the core tests on every Python >= 3.11 that this machine has
+	@.ci/pythons
 
 lint: ## check style, format, types and layers
 	@.ci/venv check client,server,compression demo test bench check
@@ -32,10 +35,12 @@ lint: ## check style, format, types and layers
 check: lint ## lint, then the style and unit tests but those of disk and processes: under a minute
 	@$(RUN) -m pytest -q -n 2 tests/style tests/unit --ignore-glob='tests/unit/store/test_cache*' --ignore=tests/unit/gateway/test_pool.py
 
-bench: ## measure against rpyc and Arrow Flight, rewrite benchmarks/RESULTS.md
+bench: ## measure beside other programs, rewrite docs/benchmarks
 	@.ci/venv bench client,server,compression bench
+	@for peer in grpc pyro zerorpc; do \
+	    .ci/venv "peer-$$peer" client "$$peer" || echo "$$peer is left out of the tables" >&2; done
 	@$(RUN) -m benchmarks.run
 
 clean: ## remove the environment and everything generated
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

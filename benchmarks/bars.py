@@ -5,16 +5,29 @@ Served by the gateway under test as the module `bars`; the peers serve the same 
 
 from __future__ import annotations
 
+import time
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["block", "frame_large", "frame_mixed", "frame_small", "price"]
+__all__ = [
+    "block",
+    "decade",
+    "frame_large",
+    "frame_mixed",
+    "frame_of",
+    "frame_small",
+    "nap",
+    "price",
+    "records",
+    "year",
+]
 
 _COLUMNS = ["open", "high", "low", "close", "volume", "amount", "factor", "bid", "ask", "interest"]
 BLOCK_BYTES = 1 << 30
+RECORDS = 10_000
 
 
 def _prices(rows: int, columns: int) -> NDArray[np.float64]:
@@ -46,6 +59,45 @@ def frame_large() -> pd.DataFrame:
 def price(number: int = 1) -> float:
     """Give the price of one security."""
     return number / 4
+
+
+@lru_cache(maxsize=16)
+def frame_of(rows: int) -> pd.DataFrame:
+    """Give so many rows of 10 columns of float64."""
+    return pd.DataFrame(_prices(rows, 10), columns=_COLUMNS)
+
+
+@lru_cache(maxsize=1)
+def records() -> list[dict[str, object]]:
+    """Give 10 000 bars as dicts of text, numbers and a bool, as web APIs give them."""
+    prices = _prices(RECORDS, 2).tolist()
+    return [
+        {
+            "code": f"{row % 4_000:06d}.SZ",
+            "date": f"2024-{row % 12 + 1:02d}-{row % 28 + 1:02d}",
+            "open": opened,
+            "close": closed,
+            "volume": row * 1_000,
+            "halted": row % 97 == 0,
+        }
+        for row, (opened, closed) in enumerate(prices)
+    ]
+
+
+def year(number: int) -> pd.DataFrame:
+    """Give the small frame; each number makes another question."""
+    return frame_small()
+
+
+def decade(number: int) -> pd.DataFrame:
+    """Give the large frame; each number makes another question."""
+    return frame_large()
+
+
+def nap(seconds: float) -> float:
+    """Wait as for a vendor's answer and return the seconds."""
+    time.sleep(seconds)
+    return seconds
 
 
 @lru_cache(maxsize=1)

@@ -12,13 +12,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 import ksrpc
 from benchmarks.load import Flood, on_own_cores, record_request, split_answer
 from benchmarks.measure import Case, Figure, Group, Rate, run_group
-from benchmarks.peer import FRAMES, HOST, run_peer
+from benchmarks.peer import HOST, Ways, run_peer
+from benchmarks.stage import TRANSPORTS, check_frame
 from ksrpc.client import RemoteGateway
 from ksrpc.connections.base import Options
 from tests.helpers.server import GatewayProcess
@@ -50,7 +48,6 @@ _TITLES = {
     _SMALL: ("Cached frame of 250 × 4 float64 (8 kB)", 50),
     _LARGE: ("Cached frame of 1 000 000 × 10 float64 (80 MB)", 1),
 }
-_TRANSPORTS = ("WebSocket", "HTTP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,19 +101,17 @@ def connect_keeper() -> Iterator[tuple[Keeper, dict[str, RemoteGateway]]]:
         keeper = stack.enter_context(run_keeper(Path(folder)))
         for name in (*_TITLES, "price"):
             keeper.await_kept(name)
-        yield keeper, {name: stack.enter_context(keeper.connect(name)) for name in _TRANSPORTS}
+        yield keeper, {name: stack.enter_context(keeper.connect(name)) for name in TRANSPORTS}
 
 
-def cached_groups(
-    clients: dict[str, RemoteGateway], fetch: Callable[[str], object], receive: Callable[[], memoryview]
-) -> Iterator[Group]:
+def cached_groups(clients: dict[str, RemoteGateway], flight: Ways, tcp: Ways) -> Iterator[Group]:
     """Compare what is kept with Arrow Flight, and the large frame with a bare socket too."""
     for name, (title, calls) in _TITLES.items():
-        peer = Case("Arrow Flight do_get", lambda name=name: fetch(name))  # type: ignore[misc]
-        yield Group(title, [peer, *_cases(clients, name, _FRAME_TARGET)], calls, _frame_check(name))
+        peer = Case("Arrow Flight do_get", flight[name])
+        yield Group(title, [peer, *_cases(clients, name, _FRAME_TARGET)], calls, check_frame(name))
     title = "Cached frame of 80 MB beside a bare socket"
-    cases = [Case("TCP, into the same memory", receive), *_cases(clients, _LARGE, _SOCKET_TARGET)]
-    yield Group(title, cases, 1, _frame_check(_LARGE))
+    cases = [Case("TCP, into the same memory", tcp[_LARGE]), *_cases(clients, _LARGE, _SOCKET_TARGET)]
+    yield Group(title, cases, 1, check_frame(_LARGE))
 
 
 def _cases(clients: dict[str, RemoteGateway], name: str, target: float) -> list[Case]:
@@ -130,20 +125,6 @@ def _cases(clients: dict[str, RemoteGateway], name: str, target: float) -> list[
     ]
 
 
-def _frame_check(name: str) -> Callable[[object], None]:
-    wanted = FRAMES[name]()
-
-    def check(result: object) -> None:
-        if isinstance(result, memoryview):
-            values = np.frombuffer(result, np.float64).reshape(wanted.shape)
-            result = pd.DataFrame(values, columns=wanted.columns)
-        if not isinstance(result, pd.DataFrame):
-            raise TypeError(f"{name} came back as {type(result).__name__}")
-        pd.testing.assert_frame_equal(result, wanted)
-
-    return check
-
-
 def rate_hits(keeper: Keeper, rounds: int) -> Iterator[Rate]:
     """Count the hits that one core gives over HTTP, beside what uvicorn alone gives of the same bytes."""
     for name, told in (("price", "one number"), (_SMALL, "frame of 8 kB")):
@@ -152,7 +133,7 @@ def rate_hits(keeper: Keeper, rounds: int) -> Iterator[Rate]:
             ours = stack.enter_context(_flood(keeper.gateway.port, request))
             headers, body = split_answer(ours.ask(1))
             given = {"headers": [(n.decode(), t.decode()) for n, t in headers], "body": body.decode("latin-1")}
-            peer = stack.enter_context(run_peer("bare", json.dumps(given)))
+            peer = stack.enter_context(run_peer("uvicorn", json.dumps(given)))
             bare = stack.enter_context(_flood(peer.port, request))
             stack.enter_context(on_own_cores(keeper.gateway.pid, peer.pid))
             cases = [Case(f"uvicorn alone, {told}", _asking(bare)), Case(f"ksrpc HTTP, hit, {told}", _asking(ours))]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ksrpc.connections.base import Options
 from ksrpc.connections.http import HttpxConnection
-from ksrpc.errors import LostError
+from ksrpc.errors import KsrpcError
 
 CONNECTIONS = 32
 _PIECE_BYTES = 1 << 18
@@ -100,12 +100,13 @@ def record_request(path: str, args: tuple[object, ...], options: Options, *, tok
         connection = HttpxConnection(f"http://127.0.0.1:{listener.getsockname()[1]}", token=token)
 
         def call() -> None:
-            with suppress(LostError):
+            with suppress(KsrpcError):
                 connection.call(path, args, {}, options)
 
         caller = threading.Thread(target=call)
         caller.start()
         peer, _ = listener.accept()
+        listener.close()  # the client must find nobody when it asks again
         with peer:
             request = b""
             while not is_whole(request.replace(b"Content-Length", b"content-length")):

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any
+
+from benchmarks.loop import Loop
+
+_SLICE_S = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +21,25 @@ class Case:
         name: Shown in the table.
         call: Does it once and returns the result.
         target: Highest ratio to the group's peer that is aimed at; None for peers and where none was set.
+        beside: The name of the contender that it is divided by, if not the first one.
+        loop: Where `call` is to be awaited; None where it blocks.
     """
 
     name: str
-    call: Callable[[], object]
+    call: Callable[[], Any]
     target: float | None = None
+    beside: str = ""
+    loop: Loop | None = None
+
+    def run(self) -> object:
+        """Do it once, wherever it is done."""
+        return self.call() if self.loop is None else self.loop.run(self.call())
+
+    def time(self, calls: int, clock: Callable[[], float]) -> float:
+        """Do it some times and return the median duration."""
+        if self.loop is None:
+            return time_calls(self.call, calls, clock=clock)
+        return self.loop.run(time_awaited(self.call, calls, clock=clock))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +50,25 @@ class Group:
         title: What is measured, with its size.
         calls: Calls of each contender in one round; the round counts with their median.
         check: Raises if a result is not the right one; run once per contender before anything is timed.
+        absent: Why who is missing is missing, by name.
+        most_rounds: Rounds at most, where one takes long.
     """
 
     title: str
     cases: Sequence[Case]
     calls: int
     check: Callable[[object], None]
+    absent: Mapping[str, str] = field(default_factory=dict)
+    most_rounds: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Say who is not in a group's table, and why."""
+
+    group: str
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +98,21 @@ class Rate:
     target: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Hold how something grows: with bytes, the seconds of a call; with callers, the calls per second.
+
+    Attributes:
+        target: The least ratio of the last value to the first that is aimed at.
+    """
+
+    group: str
+    name: str
+    xs: Sequence[int]
+    values: Sequence[float]
+    target: float | None = None
+
+
 def time_calls(call: Callable[[], object], calls: int, *, clock: Callable[[], float] = perf_counter) -> float:
     """Call several times and return the median duration; letting go of a result is not counted."""
     durations = []
@@ -77,16 +124,37 @@ def time_calls(call: Callable[[], object], calls: int, *, clock: Callable[[], fl
     return statistics.median(durations)
 
 
+async def time_awaited(
+    call: Callable[[], Awaitable[object]], calls: int, *, clock: Callable[[], float] = perf_counter
+) -> float:
+    """Do what `time_calls` does, awaited on the running loop."""
+    durations = []
+    for _ in range(calls):
+        begin = clock()
+        result = await call()
+        durations.append(clock() - begin)
+        del result
+    return statistics.median(durations)
+
+
 def run_group(group: Group, rounds: int, *, clock: Callable[[], float] = perf_counter) -> list[Figure]:
     """Check every contender once, then time them in turn, A B C A B C …, and sum the rounds up."""
     for case in group.cases:
-        group.check(case.call())
+        group.check(case.run())
+    calls = {case.name: _affordable(case, group.calls, clock) for case in group.cases}
     times: dict[str, list[float]] = {case.name: [] for case in group.cases}
-    for _ in range(rounds):
+    for _ in range(min(rounds, group.most_rounds)):
         for case in group.cases:
-            times[case.name].append(time_calls(case.call, group.calls, clock=clock))
-    peer = times[group.cases[0].name]
-    return [_sum_up(group.title, case, times[case.name], peer=peer) for case in group.cases]
+            times[case.name].append(case.time(calls[case.name], clock))
+    first = group.cases[0].name
+    return [_sum_up(group.title, case, times[case.name], peer=times[case.beside or first]) for case in group.cases]
+
+
+def _affordable(case: Case, calls: int, clock: Callable[[], float]) -> int:
+    """Tell how many calls of a round a contender gets: fewer where one takes long, so that a round stays short."""
+    if calls == 1:
+        return 1
+    return max(1, min(calls, int(_SLICE_S / max(case.time(3, clock), 1e-9))))
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from benchmarks import bars
 from benchmarks.reader import HttpReader, Reader, WebSocketReader
 from tests.helpers.server import GatewayProcess
 
@@ -16,6 +17,7 @@ MIB = 1 << 20
 READERS = 8
 _SLOW_PHASE_S = 8.0
 _SLOW_BYTES_PER_S = 4 * MIB
+_TARGET_BYTES = 16 * MIB
 _TRANSPORTS: dict[str, Callable[[GatewayProcess, str], Reader]] = {
     "HTTP": HttpReader,
     "WebSocket": WebSocketReader,
@@ -82,3 +84,11 @@ def measure_growth(
     size = f"{result_bytes >> 30} GiB" if result_bytes >> 30 else f"{result_bytes >> 20} MiB"
     name = f"RssAnon of the gateway, {size} to each of {READERS} slow {transport} readers"
     return Growth(name, most, target_bytes)
+
+
+def grow_gateway(gateway: GatewayProcess) -> Iterator[Growth]:
+    """Measure, for each transport, what memory a huge result costs a gateway that has answered a call before."""
+    for transport in _TRANSPORTS:
+        yield measure_growth(
+            gateway, transport, path="bars.block", result_bytes=bars.BLOCK_BYTES, target_bytes=_TARGET_BYTES
+        )

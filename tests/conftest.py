@@ -16,7 +16,7 @@ _NUMBERS = itertools.count()
 @pytest.fixture(autouse=True)
 def _no_foreign_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the developer's own address, token and profile of a gateway out of every test."""
-    for name in ("KSRPC_URL", "KSRPC_TOKEN"):
+    for name in ("KSRPC_URL", "KSRPC_TOKEN", "KSRPC_PROGRESS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / f"no profile {next(_NUMBERS)}"))
 

@@ -5,16 +5,38 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ksrpc.client import AsyncGateway, RemoteGateway, RpcClient, aconnect, connect
+    from ksrpc.client import (
+        AsyncGateway,
+        RemoteGateway,
+        RemoteHandle,
+        RpcClient,
+        aconnect,
+        collect,
+        connect,
+        install,
+        lazy,
+        uninstall,
+    )
 
 __version__ = "1.0.0.dev0"
-_CLIENT = ("AsyncGateway", "RemoteGateway", "RpcClient", "aconnect", "connect")
-__all__ = ["AsyncGateway", "RemoteGateway", "RpcClient", "__version__", "aconnect", "connect"]
+__all__ = [
+    "AsyncGateway",
+    "RemoteGateway",
+    "RemoteHandle",
+    "RpcClient",
+    "__version__",
+    "aconnect",
+    "collect",
+    "connect",
+    "install",
+    "lazy",
+    "uninstall",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Load the client when it is first asked for: a worker process has no use for it."""
-    if name in _CLIENT:
+    if name in __all__:
         from ksrpc import client  # noqa: PLC0415 - lazily, see above
 
         return getattr(client, name)

@@ -63,6 +63,25 @@ SESSION = SessionLimits()
 
 
 @dataclass(frozen=True, slots=True)
+class ResumeLimits:
+    """Bound what is kept so that a session goes on when its connection breaks. Times in seconds."""
+
+    window_s: float = 30.0  # a session without a connection is kept so long
+    frame_bytes: int = 4 * KIB  # each frame counts for so many more than it has, below
+    ack_bytes: int = MIB  # received since the last ACK: the next is due
+    kept_bytes: int = 32 * MIB  # sent and not acknowledged: values wait
+    sessions: int = 256  # without a connection, of all users
+    user_sessions: int = 16  # of one user
+    sessions_bytes: int = GIB  # frames and answers that all of them hold
+    first_pause_s: float = 0.05  # a client tries at once, then after a random part of this
+    pause_s: float = 2.0  # which doubles up to here
+    refused_s: float = 3.0  # nobody listens at the address: given up earlier
+
+
+RESUME = ResumeLimits()
+
+
+@dataclass(frozen=True, slots=True)
 class JsonSocketLimits:
     """Bound one connection on which calls are told in JSON."""
 
@@ -76,6 +95,22 @@ class JsonSocketLimits:
 
 JSON_SOCKET = JsonSocketLimits()
 
+
+@dataclass(frozen=True, slots=True)
+class RepeatLimits:
+    """Bound what is remembered of requests that name their call by a key, in case they are sent again."""
+
+    window_s: float = 60.0
+    calls: int = 16_384
+    answer_bytes: int = 64 * KIB  # of larger answers it is only known that they were
+    total_bytes: int = 64 * MIB
+    grace_s: float = 2.0  # how long a call goes on whose client is gone, which may come back
+    transit_s: float = 5.0  # how much longer than the first the second request may have been under way
+    key_chars: int = 256
+
+
+REPEAT = RepeatLimits()
+
 #: A dotted path: components of it and characters of one.
 PATH_PARTS = 8
 PATH_PART_CHARS = 80
@@ -86,6 +121,20 @@ HANDOVER_BYTES = 256 * KIB
 PREFETCH_BYTES = 256 * KIB
 #: Arguments that pause for longer are given up [s].
 STALL_S = 20.0
+#: Iterators and objects that one worker process keeps for later calls.
+HELD_OBJECTS = 4096
+#: Objects that one gateway keeps for all callers together.
+HANDLES = 16_384
+#: Steps of one chain.
+CHAIN_STEPS = 32
+#: Bytes of a stream that the gateway holds for one slow client beyond its credit.
+STREAM_QUEUE_BYTES = 256 * KIB
+#: All items of a stream, where they are shown as one list.
+STREAM_VIEW_BYTES = 64 * MIB
+#: A stream of which its client takes nothing for so long is ended [s].
+STREAM_IDLE_S = 600.0
+#: How long a step that nobody waits for may go on before its process is ended [s].
+DROP_S = 2.0
 #: How long after its deadline a client waits for a call; the server ends it by then, or is gone [s].
 ANSWER_GRACE_S = 3.0
 #: Calls of one connection whose arguments may be incomplete at the same time.

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-#: What a path leads to. "coroutine" is called like "function" but awaited on the worker's loop.
-Kind = Literal["module", "value", "function", "coroutine", "generator", "class"]
+#: What a path leads to. "coroutine" is called like "function" but awaited on the worker's loop; the generators give
+#: many values.
+Kind = Literal["module", "value", "function", "coroutine", "generator", "async_generator", "class"]
+#: Name of whoever calls without a token.
+ANONYMOUS = "anonymous"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Descriptor:
         signature: Its parameters; None where Python does not know them.
         returns: The return annotation's text.
         doc: Its docstring.
-        members: For modules: public names that may be called or read.
+        members: For modules and classes: public names that may be called or read.
         version: The owner's version, "" if unknown.
         generation: Counts the worker's restarts and reloads; a decision of another generation is void.
         is_keyed: Whether the path alone tells what is called; not where it leads to a method of some instance.
@@ -69,6 +72,7 @@ class Rules:
         unsafe: Roots for which gates A3 to C do not hold (their owner said so).
         services: Roots that the administrator declared a service although a preset knows them otherwise.
         files: Roots that are files of the administrator, whatever else has their name.
+        handles: Paths of classes whose instances may be held on the server.
     """
 
     allow: tuple[str, ...] = ()
@@ -76,10 +80,28 @@ class Rules:
     unsafe: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    handles: tuple[str, ...] = ()
 
     def is_unsafe(self, path: str) -> bool:
         """Tell whether the path's root is one without gates for whoever these rules are for."""
         return bool(self.unsafe) and (path.partition(".")[0] in self.unsafe or "*" in self.unsafe)
+
+
+@dataclass(frozen=True, slots=True)
+class HandleClass:
+    """Say what may be done with an instance of a class that a worker keeps for a caller.
+
+    Attributes:
+        path: Dotted path of the class.
+        methods: Names that may be called.
+        attributes: Names that may be read.
+        context: Whether `with` may enter and leave it.
+    """
+
+    path: str
+    methods: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    context: bool = False
 
 
 @dataclass(frozen=True, slots=True)

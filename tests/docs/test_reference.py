@@ -170,6 +170,7 @@ def test_the_written_configuration_shows_every_setting() -> None:
         key = re.match(r"(?:# )?(\w+) = ({ \w+)?", line)
         if header:
             table = header[1] + ("" if not header[2] else header[2] if header[2] == ".default" else ".NAME")
+            table += ".handles.NAME" if ".handles." in (header[2] or "") else ""
         elif key:
             written.add(f"{table}.{key[1]}{(key[2] or '').replace('{ ', '.')}")
     assert written == set(SETTINGS)

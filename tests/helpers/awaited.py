@@ -5,21 +5,34 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from ksrpc.connections.base import Connection, Options, Timeout
 from ksrpc.connections.shell import Shell
+from ksrpc.transport.items import AsyncRemoteIterator
 
 T = TypeVar("T")
+#: Threads that make their first call at the same time share one loop.
+_MAKING = threading.Lock()
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Make a loop of the kind that $KSRPC_TEST_LOOP names: asyncio (the default) or uvloop."""
+    if os.environ.get("KSRPC_TEST_LOOP", "asyncio") == "asyncio":
+        return asyncio.new_event_loop()
+    import uvloop
+
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
 
 
 class LoopThread:
     """Run an event loop in a thread of its own."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
+        self.loop = new_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
 
@@ -33,6 +46,46 @@ class LoopThread:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
+
+
+class Items(Iterator[Any]):
+    """Read a stream of the loop's as a blocking one."""
+
+    def __init__(self, awaited: Awaited, items: AsyncRemoteIterator) -> None:
+        self._awaited = awaited
+        self._items = items
+
+    def __next__(self) -> Any:
+        item = self._awaited.run(_next(self._items))
+        if item is _END:
+            raise StopIteration
+        return item
+
+    def add_up(self, count: int | None) -> Any:
+        """Sum the next items, or all that are left, on the loop: a step of the loop for each would take long."""
+        return self._awaited.run(_add_up(self._items, count))
+
+    def close(self) -> None:
+        """Take no more."""
+        self._awaited.run(self._items.aclose())
+
+
+_END = object()
+
+
+async def _add_up(items: AsyncRemoteIterator, count: int | None) -> Any:
+    total: Any = 0
+    while count is None or count > 0:
+        item: Any = await anext(items, _END)
+        if item is _END:
+            break
+        total += item
+        count = None if count is None else count - 1
+    return total
+
+
+async def _next(items: AsyncRemoteIterator) -> Any:
+    return await anext(items, _END)
 
 
 class Awaited(Connection):
@@ -53,19 +106,20 @@ class Awaited(Connection):
         self._inner.timeout = value
 
     def call(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
-        return self._run(self._inner.acall(path, args, kwargs, options))
+        answer = self.run(self._inner.acall(path, args, kwargs, options))
+        return Items(self, answer) if isinstance(answer, AsyncRemoteIterator) else answer
 
     async def acall(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         return await self._inner.acall(path, args, kwargs, options)
 
     def describe(self, path: str) -> dict[str, Any]:
-        return self._run(self._inner.adescribe(path))
+        return self.run(self._inner.adescribe(path))
 
     async def adescribe(self, path: str) -> dict[str, Any]:
         return await self._inner.adescribe(path)
 
     def ask(self, target: str) -> dict[str, Any]:
-        return self._run(self._inner.aask(target))
+        return self.run(self._inner.aask(target))
 
     async def aask(self, target: str) -> dict[str, Any]:
         return await self._inner.aask(target)
@@ -90,7 +144,9 @@ class Awaited(Connection):
     def __enter__(self) -> Self:
         return self
 
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
         if self._driver is None or self._driver_pid != os.getpid():
-            self._driver, self._driver_pid = LoopThread(), os.getpid()
+            with _MAKING:
+                if self._driver is None or self._driver_pid != os.getpid():
+                    self._driver, self._driver_pid = LoopThread(), os.getpid()
         return self._driver.run(work)

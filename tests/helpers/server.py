@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, ClassVar, Self
 
 from tests.helpers.process import child_pids, is_running, rss_anon_bytes
 
@@ -48,7 +48,10 @@ class GatewayProcess:
         folder: Its current directory; holds ksrpc.toml and everything it writes.
         url: "http://127.0.0.1:PORT", once it is ready.
         arguments: What follows `python -m ksrpc`.
+        running: All that run now, of this process.
     """
+
+    running: ClassVar[set[GatewayProcess]] = set()
 
     def __init__(
         self,
@@ -107,6 +110,7 @@ class GatewayProcess:
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout, self._ready), daemon=True)
         self._reader.start()
         self.url = self._await_ready()
+        self.running.add(self)
 
     def _read(self, output: IO[str], ready: queue.SimpleQueue[str | None]) -> None:
         for line in output:
@@ -135,6 +139,7 @@ class GatewayProcess:
         """
         if self._process is None:
             raise RuntimeError("the gateway was not started")
+        self.running.discard(self)
         self._process.terminate()
         try:
             self._process.wait(within_s)
@@ -148,6 +153,7 @@ class GatewayProcess:
         """End the process by SIGKILL, as a crash would."""
         if self._process is None:
             raise RuntimeError("the gateway was not started")
+        self.running.discard(self)
         self._process.kill()
         self._process.wait()
 

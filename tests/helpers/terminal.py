@@ -22,7 +22,48 @@ CTRL_C = "\x03"
 
 
 _STYLE = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\?25[lh]")
-_MOVE = re.compile(r"(\n|\r|\x1b\[2K|\x1b\[1A)")
+_MOVE = re.compile(r"(\n|\r|\x1b\[2K|\x1b\[J|\x1b\[[0-9]*A|\x1bD|\x1b7|\x1b8)")
+
+
+class Screen:
+    """Be as much of a terminal as our programs use; it grows downwards and never scrolls."""
+
+    def __init__(self) -> None:
+        self._lines = [""]
+        self._row = self._at = 0
+        self._saved = (0, 0)
+
+    def write(self, text: str) -> None:
+        """Take what a program sends."""
+        for part in _MOVE.split(_STYLE.sub("", text)):
+            if _MOVE.fullmatch(part):
+                self._move(part)
+            else:
+                line = self._lines[self._row]
+                self._lines[self._row] = line[: self._at].ljust(self._at) + part + line[self._at + len(part) :]
+                self._at += len(part)
+
+    @property
+    def text(self) -> str:
+        """Give what stands there."""
+        return "\n".join(line.rstrip() for line in self._lines)
+
+    def _move(self, order: str) -> None:
+        if order in ("\n", "\x1bD"):
+            self._row, self._at = self._row + 1, 0 if order == "\n" else self._at
+            self._lines += [""] * (self._row == len(self._lines))
+        elif order == "\r":
+            self._at = 0
+        elif order == "\x1b[2K":
+            self._lines[self._row] = ""
+        elif order == "\x1b[J":
+            self._lines[self._row :] = [self._lines[self._row][: self._at]]
+        elif order == "\x1b7":
+            self._saved = (self._row, self._at)
+        elif order == "\x1b8":
+            self._row, self._at = self._saved
+        else:
+            self._row = max(0, self._row - int(order[2:-1] or 1))
 
 
 class Shown(NamedTuple):
@@ -34,21 +75,9 @@ class Shown(NamedTuple):
     @property
     def screen(self) -> str:
         """Give what stands there in the end: lines that were erased are gone, styles too."""
-        lines, row, at = [""], 0, 0
-        for part in _MOVE.split(_STYLE.sub("", self.text)):
-            if part == "\n":
-                row, at = row + 1, 0
-                lines += [""] * (row == len(lines))
-            elif part == "\r":
-                at = 0
-            elif part == "\x1b[2K":
-                lines[row] = ""
-            elif part == "\x1b[1A":
-                row -= 1
-            else:
-                lines[row] = lines[row][:at].ljust(at) + part + lines[row][at + len(part) :]
-                at += len(part)
-        return "\n".join(line.rstrip() for line in lines)
+        screen = Screen()
+        screen.write(self.text)
+        return screen.text
 
 
 def run_on_terminal(

@@ -13,6 +13,7 @@ from ksrpc.connections.http import HttpxConnection
 from ksrpc.connections.websocket import WebSocketConnection
 from ksrpc.errors import AuthError
 from tests.helpers.awaited import Awaited
+from tests.helpers.leak import nothing_left
 from tests.helpers.server import GatewayProcess
 
 LIBRARIES = """
@@ -27,6 +28,20 @@ anonymous = true
 allow = ["demo", "math", "numpy", "pandas", "os.path", "statistics", "datetime", "json", "operator", "bisect",
          "arch.data.sp500", "ksrpc_not_installed"]
 """
+
+
+#: Files of tests in which every test must leave nothing behind: those that face clients, as clients do.
+TIDY = {"test_async", "test_chaos", "test_client_contract", "test_fidelity", "test_stream", "test_threads_and_forks"}
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Compare what is open before and after; the fixtures of a module or session have been set up before."""
+    if request.module.__name__.rpartition(".")[2] not in TIDY:
+        yield
+        return
+    with nothing_left(monkeypatch):
+        yield
 
 
 def connection_to(gateway: GatewayProcess, way: str, *, token: str | None = None) -> Connection:
@@ -57,6 +72,7 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProce
 def connection(libraries: GatewayProcess, way: str) -> Iterator[Connection]:
     """Share one connection to `libraries` for each way to call."""
     with connection_to(libraries, way) as opened:
+        opened.describe("math.pow")  # connected before the first test, so that none is told to have left it open
         yield opened
     if isinstance(opened, Awaited):
         opened.stop()

@@ -1,10 +1,9 @@
-"""On a network that delays, stalls, cuts and resets, a call runs at most once and its failure tells the truth."""
+"""On a network that delays, stalls, cuts, resets and repeats, a call runs at most once and its failure is truthful."""
 
 from __future__ import annotations
 
 import collections
 import os
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,16 +15,20 @@ import pytest
 from ksrpc.connections.base import Connection, Options
 from ksrpc.connections.http import HttpxConnection
 from ksrpc.connections.websocket import WebSocketConnection
-from ksrpc.errors import KsrpcError, LostError
+from ksrpc.errors import KsrpcError
 from tests.helpers.awaited import Awaited
-from tests.helpers.chaos import chaos
+from tests.helpers.chaos import FAULTS, chaos
+from tests.helpers.lag import Lag
 from tests.helpers.server import GatewayProcess
 
-CALLS = 500
-CALLERS = 8
-TIME_S = 4.0
+CALLS = 2000
+CALLERS = 64
+#: Calls of one WebSocket share its fate, so there are some; over HTTP a call has a connection of its own.
+CONNECTIONS = {"http": 1, "websocket": 8}
 MOST_BYTES = {"http": 40_000, "websocket": 250_000}  # before a connection meets its fate
-GRACE_S = 3.0  # a client waits so much longer than its deadline, ksrpc.limits.ANSWER_GRACE_S
+CONNECT_S, ANSWER_S = 2.0, 3.0
+LATE_S = 2.0  # a call ends so soon after its time, whatever happens to it
+STALL_S = 5.0
 MODULE = """
 import os
 
@@ -65,10 +68,11 @@ def till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
 
 def connect(way: str, port: int) -> Connection:
     transport, _, manner = way.partition(" ")
-    made: Connection = HttpxConnection(f"http://127.0.0.1:{port}", timeout=TIME_S)
+    timeout = (CONNECT_S, ANSWER_S)
+    made: Connection = HttpxConnection(f"http://127.0.0.1:{port}", timeout=timeout)
     if transport == "websocket":
-        made = WebSocketConnection(f"ws://127.0.0.1:{port}", timeout=TIME_S)
-    return Awaited(made) if manner == "awaited" else made
+        made = WebSocketConnection(f"ws://127.0.0.1:{port}", timeout=timeout)
+    return Awaited(made) if manner else made
 
 
 def charge(connection: Connection, ledger: Path, nonce: int) -> Result:
@@ -78,7 +82,7 @@ def charge(connection: Connection, ledger: Path, nonce: int) -> Result:
     try:
         answer = connection.call("till.charge", (str(ledger), nonce, payload), {}, Options())
         assert answer == (nonce, payload)
-    except Exception as exc:  # judged below
+    except KsrpcError as exc:  # judged below
         error = exc
     return Result(nonce, time.monotonic() - began, error)
 
@@ -86,31 +90,32 @@ def charge(connection: Connection, ledger: Path, nonce: int) -> Result:
 @pytest.mark.timeout(300)
 def test_at_most_once_and_truthful(till: GatewayProcess, way: str, tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
-    with (
-        chaos(till.port, seed=len(way), most_bytes=MOST_BYTES[way.partition(" ")[0]]) as network,
-        ThreadPoolExecutor(CALLERS) as threads,
-    ):
-        connection = connect(way, network.port)
-        results = list(threads.map(lambda nonce: charge(connection, ledger, nonce), range(CALLS)))
-        connection.stop() if isinstance(connection, Awaited) else connection.close()
+    transport = way.partition(" ")[0]
+    with chaos(till.port, seed=len(way), most_bytes=MOST_BYTES[transport], stall_s=STALL_S) as network:
+        connections = [connect(way, network.port) for _ in range(CONNECTIONS[transport])]
+        with ThreadPoolExecutor(CALLERS) as threads, Lag() as lag:
+            results = list(
+                threads.map(lambda nonce: charge(connections[nonce % len(connections)], ledger, nonce), range(CALLS))
+            )
+        for connection in connections:
+            connection.stop() if isinstance(connection, Awaited) else connection.close()
     with HttpxConnection(till.url) as direct:
         assert direct.call("demo.echo", (1,), {}, Options()) == 1  # the gateway is well
+    check(results, ledger, limit_s=CONNECT_S + ANSWER_S + LATE_S + lag.worst_s)
+    likely = set(FAULTS) - {"none", "duplicate"}  # duplicate: needs a request with a key over HTTP
+    assert set(network.fates) >= likely, network.fates
+
+
+def check(results: list[Result], ledger: Path, *, limit_s: float) -> None:
+    """Compare what the callers were told with what really ran."""
     ran = collections.Counter(map(int, ledger.read_text().split()))
     assert max(ran.values()) == 1
     for result in results:
         if result.error is None:
             assert ran[result.nonce] == 1
-        elif isinstance(result.error, KsrpcError):
-            certain = not (isinstance(result.error, LostError) and result.error.maybe_ran)
-            assert not (certain and ran[result.nonce]), result
         else:
-            raise result.error
+            certain = not getattr(result.error, "maybe_ran", False)
+            assert not (certain and ran[result.nonce]), result
     slowest = max(results, key=lambda result: result.seconds)
-    assert slowest.seconds < 2 * TIME_S + GRACE_S + 2, slowest
-    lost = sum(result.error is not None for result in results)
-    assert 0 < lost < CALLS * 0.9, network.fates
-    assert len(network.fates) >= 4
-    for thread in threading.enumerate():
-        if thread.name == "ksrpc-keeper":
-            thread.join(5)
-            assert not thread.is_alive()  # of a connection that is lost or closed nothing is left
+    assert slowest.seconds < limit_s, slowest
+    assert sum(result.error is not None for result in results) < len(results) / 2

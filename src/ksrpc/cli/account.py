@@ -15,7 +15,6 @@ import click
 from ksrpc.cli.amount import show_moment
 from ksrpc.cli.remote import Remote, remote_options, says_remote_errors
 from ksrpc.cli.text import clean
-from ksrpc.cli.waiting import waiting
 from ksrpc.client.gateway import reach
 from ksrpc.client.profile import dump_profile, load_profile, origin_of
 from ksrpc.errors import AuthError, ConfigError
@@ -41,7 +40,7 @@ def login(url: str) -> None:
     token = _ask_token()
     overriding = [name for name in _VARIABLES if os.environ.pop(name, None)]
     try:
-        with reach(url, token=token, timeout=_PATIENCE_S) as gateway, waiting(url):
+        with reach(url, token=token, timeout=_PATIENCE_S) as gateway:
             user = gateway.me()["user"]
     except AuthError as exc:
         raise click.ClickException(f"{url} does not let you in: {clean(str(exc))}") from None
@@ -77,7 +76,7 @@ def me(*, remote: Remote, as_json: bool) -> None:
     """Show who you are there, and what you may call."""
     from ksrpc.cli.table import show_json, show_pairs, show_table  # noqa: PLC0415 - login needs no tables
 
-    with remote.open() as gateway, waiting("me"):
+    with remote.open() as gateway:
         url, told = gateway.connection.url, gateway.me()
     if as_json:
         show_json(told)

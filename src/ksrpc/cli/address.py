@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 from ksrpc.config import Config
 
@@ -39,7 +40,10 @@ def client_urls(settings: Config, *, port: int = 0) -> list[str]:
         port: The one it really listens on, where `server.port` is 0.
     """
     server = settings.server
-    urls = [make_url(host, port or server.port) for host in reachable_hosts(server.host)]
+    is_tls = server.tls_cert is not None
+    urls = [make_url(host, port or server.port, is_tls=is_tls) for host in reachable_hosts(server.host)]
+    if server.socket is not None:
+        urls.append(f"http+unix://{quote(str(server.socket))}")
     return [server.public_url, *urls] if server.public_url else urls
 
 
@@ -50,12 +54,15 @@ def reachable_hosts(host: str) -> list[str]:
         return [host]
     is_v6 = family == socket.AF_INET6
     found = _routed(family) + (_own_v6() if is_v6 else _own_v4())
+    if is_v6 and socket.has_dualstack_ipv6():
+        found += _routed(socket.AF_INET) + _own_v4()
     return list(dict.fromkeys(found)) or ["::1" if is_v6 else "127.0.0.1"]
 
 
-def make_url(host: str, port: int) -> str:
+def make_url(host: str, port: int, *, is_tls: bool = False) -> str:
     """Return the address as an URL."""
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if is_tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _routed(family: socket.AddressFamily) -> list[str]:

@@ -28,7 +28,7 @@ from ksrpc.cli.hoard import (
 from ksrpc.cli.option import config_option, confirm, says_errors
 from ksrpc.cli.table import json_option, show_json, show_pairs
 from ksrpc.cli.text import singular
-from ksrpc.cli.waiting import waiting
+from ksrpc.client.progress import working
 from ksrpc.config import Config, find_config, load_config
 from ksrpc.errors import ConfigError
 from ksrpc.store import CacheStore, Listed
@@ -134,7 +134,7 @@ def cache_check(config: str | None, *, is_json: bool) -> None:
 
     Takes as long as the disk needs. Exit status 1 if anything was damaged.
     """
-    with open_cache(_load(config)) as store, waiting("reading"):
+    with open_cache(_load(config)) as store, working("reading"):
         report = store.verify() if store else None
     if report is None:
         click.echo(_NOTHING, err=True)

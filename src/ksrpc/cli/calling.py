@@ -14,7 +14,6 @@ from ksrpc.cli.completing import complete_path
 from ksrpc.cli.remote import Remote, gather, remote_options, says_remote_errors
 from ksrpc.cli.saving import FORMATS, Target, make_target
 from ksrpc.cli.text import clean
-from ksrpc.cli.waiting import waiting
 from ksrpc.connections.base import Options
 from ksrpc.errors import RemoteError
 
@@ -74,7 +73,7 @@ def call(path: str, words: tuple[str, ...], *, remote: Remote, options: Options,
     args, kwargs = parse_words(words)
     target: Target = make_target(place["output"], place["fmt"])
     try:
-        with remote.open() as gateway, waiting(clean(path)):
+        with remote.open() as gateway:
             value = gateway.connection.call(path, args, kwargs, options)
     except RemoteError as exc:
         if traceback:

@@ -76,7 +76,8 @@ def complete_path(ctx: click.Context, _parameter: click.Parameter, incomplete: s
 
     def ask() -> None:
         # a shell's prompt is no place for anybody's error, whatever it is
-        with contextlib.suppress(Exception), remote.open(connect_s=_PATIENCE_S, answer_s=_PATIENCE_S) as gateway:
+        times_s = {"connect_s": _PATIENCE_S, "answer_s": _PATIENCE_S}
+        with contextlib.suppress(Exception), remote.open(**times_s, progress=False) as gateway:
             found.extend(_offer(gateway, incomplete))
 
     asker = threading.Thread(target=ask, daemon=True)  # the answer may come later than anybody waits

@@ -77,7 +77,7 @@ def reload(config: str | None) -> None:
         click.echo(f"warning: {clean(warning)}")
     click.echo(f"ok: {path}")
     click.echo("servers that run with it read it anew within two seconds, changed module files too, and say so;")
-    click.echo("calls under way end as they began. server.host, port and data_dir need a new start.")
+    click.echo("calls under way end as they began. server.host, port, socket and data_dir need a new start.")
 
 
 def _read(path: Path) -> LoadedConfig:

@@ -19,7 +19,7 @@ from ksrpc.gateway import Gateway
 
 _LOOK_S = 0.4
 #: What a running server cannot change.
-_FIXED = ("host", "port", "data_dir")
+_FIXED = ("host", "port", "data_dir", "socket", "tls_cert", "tls_key")
 _log = logging.getLogger("ksrpc")
 
 

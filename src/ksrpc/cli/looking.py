@@ -15,7 +15,6 @@ import click
 from ksrpc.cli.completing import complete_path
 from ksrpc.cli.remote import Remote, remote_options, says_remote_errors
 from ksrpc.cli.text import clean, first_line
-from ksrpc.cli.waiting import waiting
 from ksrpc.client.gateway import RemoteGateway
 from ksrpc.errors import KsrpcError
 
@@ -38,7 +37,7 @@ def list_names(path: str | None, *, remote: Remote, as_json: bool) -> None:
     On a terminal a table; in a pipe a path a line.
     """
     is_seen = sys.stdout.isatty()
-    with remote.open() as gateway, waiting(clean(path or "modules")):
+    with remote.open() as gateway:
         entries = gateway.modules() if path is None else _members(gateway, path, is_told=is_seen or as_json)
     if as_json:
         _print_json(entries)
@@ -60,7 +59,7 @@ _NOTHING = "no module is listed for you; `ksrpc me` shows your rules"
 @says_remote_errors
 def describe(path: str, *, remote: Remote, as_json: bool) -> None:
     """Show the signature and documentation of PATH; runs nothing."""
-    with remote.open() as gateway, waiting(clean(path)):
+    with remote.open() as gateway:
         found = gateway.describe(path)
     if as_json:
         _print_json(found)

@@ -18,9 +18,9 @@ from rich.text import Text
 from ksrpc.cli.option import config_option, says_errors
 from ksrpc.cli.token import open_tokens
 from ksrpc.config import Config, find_config, load_config
-from ksrpc.gateway.identify import ANONYMOUS
 from ksrpc.gateway.limit import ALL, window_at
 from ksrpc.gateway.usage import Usage, open_usage, read_usage
+from ksrpc.model import ANONYMOUS
 from ksrpc.store.token import is_valid
 from ksrpc.store.usage import UsageStore
 

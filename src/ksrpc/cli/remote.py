@@ -34,14 +34,16 @@ class Remote:
     token_file: str | None = None
 
     @contextlib.contextmanager
-    def open(self, *, connect_s: float = _CONNECT_S, answer_s: float | None = None) -> Iterator[RemoteGateway]:
+    def open(
+        self, *, connect_s: float = _CONNECT_S, answer_s: float | None = None, progress: bool | None = None
+    ) -> Iterator[RemoteGateway]:
         """Give the gateway for a while.
 
         Raises:
             ConfigError: None is named, or the token cannot be read.
         """
         token = None if self.token_file is None else read_token(Path(self.token_file))
-        with connect(self.url, token=token, timeout=(connect_s, answer_s)) as gateway:
+        with connect(self.url, token=token, timeout=(connect_s, answer_s), progress=progress) as gateway:
             yield gateway
 
 

@@ -6,18 +6,20 @@ Source: docs/explanation/architecture.md.
 from __future__ import annotations
 
 import asyncio
-import errno
+import contextlib
 import logging
-import os
 import socket
+import ssl
 import sys
+from collections.abc import Callable
 
 import uvicorn
 
 from ksrpc.cli.address import client_urls
 from ksrpc.cli.following import Follower
+from ksrpc.cli.listening import BACKLOG, listening
 from ksrpc.config import Config
-from ksrpc.errors import ConfigError
+from ksrpc.config.certificate import make_tls_context
 from ksrpc.gateway import Gateway
 from ksrpc.server import make_app
 from ksrpc.server.head import BoundedHttpProtocol
@@ -25,34 +27,44 @@ from ksrpc.store import TokenStore
 from ksrpc.transport.steady import SteadyProtocol
 
 _READY = "ksrpc ready: "
-_BACKLOG = 1024
 
 
 class _Server(uvicorn.Server):
     """Say on which address it listens once it does; with port 0 nobody else knows."""
 
-    def __init__(self, config: uvicorn.Config, gateway: Gateway, follower: Follower | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, gateway: Gateway, follower: Follower | None, leave: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._leave = leave
         self._gateway = gateway
         self._follower = follower
         self._following: asyncio.Task[None] | None = None
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        await super().startup(sockets)  # type: ignore[arg-type]
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        by_file = [sock for sock in sockets or () if sock.family == socket.AF_UNIX]
+        await super().startup([sock for sock in sockets or () if sock not in by_file])
         if not self.started:
             return
-        port = self.servers[0].sockets[0].getsockname()[1]
+        for sock in by_file:  # without TLS: nothing of it leaves this machine
+            server = await asyncio.get_running_loop().create_unix_server(self._make_protocol, sock=sock)
+            self.servers.append(server)
         config = self._gateway.config
+        port = next((sock.getsockname()[1] for sock in sockets or () if sock.family != socket.AF_UNIX), 0)
         first, *others = client_urls(config, port=port)
         lines = [f"{_READY}{first}", *(f"  also {url}" for url in others), *(f"  {line}" for line in _notices(config))]
         print("\n".join(lines), flush=True)
         if self._follower is not None:
             self._following = asyncio.get_running_loop().create_task(self._follower.follow(self._gateway))
 
-    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+    def _make_protocol(self) -> BoundedHttpProtocol:
+        return BoundedHttpProtocol(self.config, self.server_state, self.lifespan.state)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._following is not None:
             self._following.cancel()
-        await super().shutdown(sockets)  # type: ignore[arg-type]
+        await super().shutdown(sockets)
+        self._leave()  # now: the signal that ended this server is raised again after it
 
 
 def serve_forever(settings: Config, *, follower: Follower | None = None, shows_output: bool = False) -> None:
@@ -61,6 +73,7 @@ def serve_forever(settings: Config, *, follower: Follower | None = None, shows_o
     Raises:
         ConfigError: The address cannot be listened on.
     """
+    tls = _find_tls(settings)
     tokens = TokenStore(settings.server.data_dir / "store.sqlite3")
     gateway = Gateway(settings, tokens, shows_output=shows_output)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
@@ -78,34 +91,23 @@ def serve_forever(settings: Config, *, follower: Follower | None = None, shows_o
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=5,
-        backlog=_BACKLOG,
+        backlog=BACKLOG,
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
     )
-    server = _Server(config, gateway, follower)
+    place = settings.server
     try:
-        server.run(sockets=_listen(settings.server.host, settings.server.port))
+        with contextlib.ExitStack() as stack:
+            sockets = stack.enter_context(listening(place.host, place.port, place.socket))
+            _Server(config, gateway, follower, leave=stack.close).run(sockets=sockets)
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
         tokens.close()
 
 
-def _listen(host: str, port: int) -> list[socket.socket]:
-    """Listen on every address of a host; on a free port only on the first.
-
-    Raises:
-        ConfigError: One of them cannot be listened on; the text names it and the reason.
-    """
-    sockets: list[socket.socket] = []
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, _, _, _, address in dict.fromkeys(found if port else found[:1]):
-            sockets.append(socket.create_server(address, family=family, backlog=_BACKLOG))
-    except OSError as exc:
-        for sock in sockets:
-            sock.close()
-        hint = "; is another server running there?" if exc.errno == errno.EADDRINUSE else ""
-        raise ConfigError(f"cannot listen on {host}:{port}: {os.strerror(exc.errno or 0)}{hint}") from None
-    return sockets
+def _find_tls(settings: Config) -> ssl.SSLContext | None:
+    cert, key = settings.server.tls_cert, settings.server.tls_key
+    return None if cert is None or key is None else make_tls_context(cert, key)
 
 
 def _notices(settings: Config) -> list[str]:

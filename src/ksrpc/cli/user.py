@@ -22,9 +22,8 @@ from ksrpc.cli.token import give_token, open_tokens, read_tokens, show_tokens
 from ksrpc.cli.welcome import write_welcome
 from ksrpc.config import Config, find_config, load_config
 from ksrpc.errors import ConfigError
-from ksrpc.gateway.identify import ANONYMOUS
 from ksrpc.gateway.usage import open_usage, read_usage
-from ksrpc.model import Rules
+from ksrpc.model import ANONYMOUS, Rules
 from ksrpc.store.token import check_user
 
 _NOTHING = "—"

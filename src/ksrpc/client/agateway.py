@@ -7,32 +7,43 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from ksrpc.client.gateway import find_connection
+from ksrpc.client.handle import acall
+from ksrpc.client.progress import Progress, follow
 from ksrpc.client.proxy import RpcClient
-from ksrpc.connections.base import Connection, Options, Timeout
+from ksrpc.connections.base import Connection, Options, Timeout, Way
 
 
-def aconnect(url: str | None = None, *, token: str | None = None, timeout: Timeout = None) -> AsyncGateway:
+def aconnect(
+    url: str | None = None,
+    *,
+    token: str | None = None,
+    timeout: Timeout = None,
+    progress: Progress = None,
+    **way: Unpack[Way],
+) -> AsyncGateway:
     """Return the gateway at `url` for awaited calls: await it, or enter it with `async with`.
 
     Args:
         url: As for `ksrpc.connect`.
         token: As for `ksrpc.connect`.
         timeout: Seconds for connecting and for each answer, or a pair of both.
+        progress: As for `ksrpc.connect`.
+        way: As for `ksrpc.connect`.
 
     Raises:
         ConfigError: As `ksrpc.connect`.
     """
-    return AsyncGateway(find_connection(url, token, timeout))
+    return AsyncGateway(follow(find_connection(url, token, timeout, **way), progress))
 
 
 class AsyncGateway:
     """Reach the modules of one gateway from event loops; await it to connect at once."""
 
     def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+        self.connection = follow(connection)
 
     def module(self, name: str, *, async_remote: bool = True) -> RpcClient:
         """Return a remote module whose calls are awaited."""
@@ -40,7 +51,7 @@ class AsyncGateway:
 
     async def call(self, path: str, *args: Any, timeout_s: float | None = None, **kwargs: Any) -> Any:
         """Call a function by its dotted path: `await gw.call("math.pow", 2, 3, timeout_s=5)`."""
-        return await self.connection.acall(path, args, kwargs, Options(timeout_s=timeout_s, async_local=True))
+        return await acall(self.connection, path, args, kwargs, Options(timeout_s=timeout_s, async_local=True))
 
     async def describe(self, path: str) -> dict[str, Any]:
         """Return what the server says of a path: kind, signature, docstring, members."""

@@ -62,13 +62,13 @@ class Profile:
 
 
 def origin_of(url: str) -> tuple[str, int, bool]:
-    """Return host, port and whether TLS is spoken.
+    """Return host (or the path of a Unix socket), port and whether TLS is spoken.
 
     Raises:
         ConfigError: It is not the URL of a gateway.
     """
     address = parse_url(url, _SCHEMES)
-    return address.host, address.port, address.is_tls
+    return address.socket_path or address.host, address.port, address.is_tls
 
 
 def find_profile() -> Path | None:

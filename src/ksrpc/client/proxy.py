@@ -5,23 +5,54 @@ Source: docs/reference/client.md.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from ksrpc.client import discovery
+from ksrpc.client.completion import trust_in_ipython
+from ksrpc.client.description import Docstring, Signature
+from ksrpc.client.handle import acall, adopt
+from ksrpc.client.pending import PendingCall
+from ksrpc.client.progress import follow
 from ksrpc.connections.base import Connection, Options
 from ksrpc.errors import ConfigError
+from ksrpc.transport.held import Held
+
+if TYPE_CHECKING:
+    import inspect
 
 _OPTIONS = ("async_local", "async_remote", "cache_get", "cache_expire")
+
+
+_SPOKEN = {
+    "value": "Call it without arguments to read its value.",
+    "module": "The module says nothing of itself.",
+}
+
+
+def _tell_signature(path: RemotePath) -> inspect.Signature | None:
+    found = discovery.look_up(path._connection, path._path)
+    return None if found is None else found.signature
+
+
+def _tell(path: RemotePath) -> str:
+    found = discovery.look_up(path._connection, path._path)
+    if found is None:
+        return f"{path._path} at {path._connection.url}: {discovery.explain(path._connection, path._path)}"
+    return found.doc or _SPOKEN.get(found.kind, "It has no documentation on the server.")
 
 
 class RemotePath:
     """Name something on the server. Immutable: keep it, share it between threads, call it again.
 
     Reading an attribute does no I/O and gives the path below. Calling it calls the function there; without arguments
-    a variable gives its value and a module its name.
+    a variable gives its value and a module its name. `dir`, `help` and `inspect.signature` ask the server.
     """
 
     __slots__ = ("_connection", "_options", "_path")
+    __doc__ = Docstring(__doc__, _tell)
+    __signature__ = Signature(_tell_signature)
 
     _connection: Connection
     _options: Options
@@ -33,6 +64,8 @@ class RemotePath:
         _set_options(self, options)
 
     def __getattr__(self, name: str) -> RemotePath:
+        if name == "getdoc" and _is_inspected():
+            raise AttributeError(name)
         return _child(self, name)
 
     def __getitem__(self, name: str) -> RemotePath:
@@ -43,8 +76,9 @@ class RemotePath:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._options.async_local:
-            return self._connection.acall(self._path, args, kwargs, self._options)
-        return self._connection.call(self._path, args, kwargs, self._options)
+            return PendingCall(acall(self._connection, self._path, args, kwargs, self._options), self._path)
+        value = self._connection.call(self._path, args, kwargs, self._options)
+        return value if type(value) is not Held else adopt(value, self._connection, self._options)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{name!r} cannot be set on the remote {self._path!r}")
@@ -58,8 +92,38 @@ class RemotePath:
     def __bool__(self) -> bool:
         return True
 
+    @property
+    def __name__(self) -> str:
+        """Return the last part of the path."""
+        return self._path.rpartition(".")[2]
+
+    def __dir__(self) -> list[str]:
+        """List what the server lets this caller reach below, and what is here; without a gateway only that."""
+        found = discovery.look_up(self._connection, self._path)
+        local = {name for name in object.__dir__(self) if not name.startswith("_") or name.endswith("__")}
+        return sorted(local.union(found.members if found is not None else ()))
+
+    def __copy__(self) -> Self:
+        copied = object.__new__(type(self))
+        RemotePath.__init__(copied, self._connection, self._path, self._options)
+        return copied
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.__copy__()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"the remote {self._path!r} cannot be stored: it belongs to its connection")
+
     def __repr__(self) -> str:
-        return f"<remote {self._path} at {self._connection.url}>"
+        found = discovery.recall(self._connection, self._path)
+        return f"<remote {self._path if found is None else found.head} at {self._connection.url}>"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """Show signature and documentation as the answer of a cell."""
+        found = discovery.look_up(self._connection, self._path)
+        if found is None:
+            return {"text/plain": repr(self)}
+        return {"text/plain": f"{self!r}\n{found.summary}".rstrip(), "text/html": found.to_html()}
 
 
 #: The slots' own setters: the way past `__setattr__`, and a fast one.
@@ -82,12 +146,14 @@ class RpcClient(RemotePath):
     """
 
     __slots__ = ()
+    __doc__ = Docstring(__doc__, _tell)
 
     def __init__(
         self, module: str, connection: Connection, async_local: bool = False, async_remote: bool = True
     ) -> None:
         if not isinstance(module, str) or not module:
             raise ConfigError("module is the dotted name of a module on the server")
+        follow(connection)
         super().__init__(connection, module, Options(async_remote=async_remote, async_local=async_local))
 
     @property
@@ -132,7 +198,15 @@ class RpcClient(RemotePath):
         object.__setattr__(self, name, value)
 
 
+trust_in_ipython(RemotePath, RpcClient)
+
+
 def _child(parent: RemotePath, name: str) -> RemotePath:
     if name.startswith("_"):
         raise AttributeError(f"{name!r}: names that begin with an underscore are not remote")
     return RemotePath(parent._connection, f"{parent._path}.{name}", parent._options)
+
+
+def _is_inspected() -> bool:
+    """Tell whether it is IPython's `?` that reads `getdoc`, to call it: that is no name of the server."""
+    return sys._getframe(2).f_globals.get("__name__") == "IPython.core.oinspect"

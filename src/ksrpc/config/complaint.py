@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from ksrpc.config.environment import kind_of
 from ksrpc.config.key import Location, find_line, join_key
-from ksrpc.config.schema import Config, QuotaSection, QuotaTable
+from ksrpc.config.schema import Config, HandleSection, QuotaSection, QuotaTable
 
 
 class Origins:
@@ -63,7 +63,7 @@ class Origins:
             for location, text in error["ctx"]["problems"]:
                 yield f"{self.blame(location)}: {text}"
             return
-        location = tuple(map(str, error["loc"]))
+        location = tuple(str(part) for part in error["loc"] if part != "[key]")
         key, where = join_key(location), self.blame(location)
         if error["type"] == "extra_forbidden":
             yield f"{where}: unknown key {key}{_suggest(location)}"
@@ -78,4 +78,6 @@ def _suggest(location: Location) -> str:
         section = kind_of(field.annotation)[0] if field is not None else None
         model = section or (QuotaSection if model is QuotaTable else model)
     close = difflib.get_close_matches(location[-1], list(model.model_fields), n=1)
+    if not close and model is HandleSection:
+        return f"; the class's path below its module stands in quotes: {join_key(('.'.join(location[3:]),))}"
     return f"; did you mean {close[0]}?" if close else ""

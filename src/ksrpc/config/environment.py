@@ -98,6 +98,9 @@ class _Names:
             section: set(table) if isinstance(table, dict) else set() for section, table in tables.items()
         }
         self._known["module"] |= set(modules)
+        sections: Any = tables["module"] if isinstance(tables["module"], dict) else {}
+        listed = [section.get("handles") for section in sections.values() if isinstance(section, dict)]
+        self._known["handles"] = {name for table in listed if isinstance(table, dict) for name in table}
 
     def match(self, table: str, name: str) -> str:
         known = self._known[table]

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ksrpc.config.certificate import make_tls_context
 from ksrpc.config.complaint import Origins
 from ksrpc.config.environment import Environment
 from ksrpc.config.folder import Folder, read_folder, why_refused
@@ -126,7 +127,7 @@ def parse_config(text: str, path: Path, environ: Mapping[str, str]) -> LoadedCon
         config = _anchor(Config.model_validate(tree), path.parent)
     except ValidationError as exc:
         raise ConfigError(origins.explain(exc)) from exc
-    errors = list(_module_errors(config, origins))
+    errors = _module_errors(config, origins) + _tls_errors(config, origins)
     if errors:
         raise ConfigError("\n".join(errors))
     found = {join_key(location): origins.find(location) for location in flatten(config)}
@@ -169,12 +170,10 @@ def _add_modules(tree: dict[str, Any], folder: Folder) -> dict[Location, Path]:
 
 
 def _anchor(config: Config, folder: Path) -> Config:
-    server = config.server.model_copy(
-        update={
-            "data_dir": folder / config.server.data_dir,
-            "modules_dir": folder / config.server.modules_dir,
-        }
-    )
+    paths = {
+        name: getattr(config.server, name) for name in ("data_dir", "modules_dir", "socket", "tls_cert", "tls_key")
+    }
+    server = config.server.model_copy(update={name: folder / path for name, path in paths.items() if path is not None})
     module = {
         name: entry if entry.path is None else entry.model_copy(update={"path": folder / entry.path})
         for name, entry in config.module.items()
@@ -195,6 +194,18 @@ def _module_errors(config: Config, origins: Origins) -> list[str]:
         if reason:
             errors.append(f"{origins.blame(location)}: {join_key(location)}: {reason}")
     return errors
+
+
+def _tls_errors(config: Config, origins: Origins) -> list[str]:
+    cert, key = config.server.tls_cert, config.server.tls_key
+    if cert is None or key is None:
+        return []
+    try:
+        make_tls_context(cert, key)
+    except ConfigError as exc:
+        name = "tls_key" if str(key) in str(exc) and str(cert) not in str(exc) else "tls_cert"
+        return [f"{origins.blame(('server', name))}: server.{name}: {exc}"]
+    return []
 
 
 def _why_unsafe(path: Path) -> str:

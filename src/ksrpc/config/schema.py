@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from ksrpc.config.key import Location, join_key
 from ksrpc.limits import PATH_PART_CHARS, PATH_PARTS
-from ksrpc.model import Rules
+from ksrpc.model import ANONYMOUS, HandleClass, Rules
 
 
 def _check_network(text: str) -> str:
@@ -53,6 +53,15 @@ def _is_public_name(part: str) -> bool:
 Pattern = Annotated[str, AfterValidator(check_pattern)]
 
 
+def _check_member(text: str) -> str:
+    if not _is_public_name(text):
+        raise ValueError(f"{text[:100]!r} is not a public name; what begins with an underscore is never reached")
+    return text
+
+
+Member = Annotated[str, AfterValidator(_check_member)]
+
+
 def _check_zone(name: str) -> str:
     try:
         zoneinfo.ZoneInfo(name)
@@ -84,6 +93,9 @@ class ServerSection(_Section):
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
+    socket: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     public_url: PublicUrl = ""
     data_dir: Path = Path("data")
     modules_dir: Path = Path("server")
@@ -100,6 +112,8 @@ class CallSection(_Section):
     queue: int = Field(4096, ge=1, le=100_000)
     memory_mb: int = Field(4096, ge=64)
     traceback: bool = False
+    handles: int = Field(1000, ge=1, le=10_000)
+    handle_idle_s: float = Field(1800.0, gt=0, le=86_400)
 
 
 class CacheSection(_Section):
@@ -122,6 +136,7 @@ class AccessSection(_Section):
     block: tuple[Pattern, ...] = ()
     unsafe: tuple[Pattern, ...] = ()
     services: tuple[Pattern, ...] = ()
+    handles: bool = True
 
 
 Rows = Annotated[int, Field(ge=0)]
@@ -139,6 +154,7 @@ class UserSection(_Section):
     allow: tuple[Pattern, ...] | None = None
     block: tuple[Pattern, ...] = ()
     unsafe: tuple[Pattern, ...] = ()
+    handles: bool | None = None
     quota: UserQuota = UserQuota()
 
 
@@ -170,6 +186,14 @@ class QuotaTable(_Section):
         return self.__pydantic_extra__
 
 
+class HandleSection(_Section):
+    """What may be done with an instance of one class of the module, which is kept on the server."""
+
+    methods: tuple[Member, ...] = ()
+    attributes: tuple[Member, ...] = ()
+    context: bool = False
+
+
 class ModuleSection(_Section):
     """How one module is run."""
 
@@ -179,6 +203,7 @@ class ModuleSection(_Section):
     path: Path | None = None
     shadow: bool = False
     arguments: Literal["data", "any"] = "data"
+    handles: dict[Pattern, HandleSection] = {}
 
 
 class Config(_Section):
@@ -209,7 +234,27 @@ class Config(_Section):
             unsafe=base.unsafe + own.unsafe,
             services=base.services,
             files=self._files,
+            handles=self.handles if self._may_hold(user) else (),
         )
+
+    def handle_classes(self, module: str) -> tuple[HandleClass, ...]:
+        """Return the classes of a module whose instances may be kept on the server."""
+        section = self.module.get(module)
+        listed = section.handles if section is not None else {}
+        return tuple(
+            HandleClass(f"{module}.{name}", entry.methods, entry.attributes, entry.context)
+            for name, entry in listed.items()
+        )
+
+    @property
+    def handles(self) -> tuple[str, ...]:
+        """Return the paths of all classes whose instances may be kept on the server."""
+        return tuple(f"{module}.{name}" for module, section in self.module.items() for name in section.handles)
+
+    def _may_hold(self, user: str) -> bool:
+        """Tell whether a user has the right to objects; nobody without a token has it unless their section says so."""
+        own = self.user.get(user, UserSection()).handles
+        return (self.access.handles and user != ANONYMOUS) if own is None else own
 
     @property
     def _files(self) -> tuple[str, ...]:
@@ -225,6 +270,7 @@ class Config(_Section):
             unsafe=tuple(dict.fromkeys(p for s in sections for p in s.unsafe)),
             services=self.access.services,
             files=self._files,
+            handles=self.handles,
         )
 
 
@@ -237,6 +283,9 @@ def _problems(config: Config) -> Iterator[tuple[Location, str]]:
             f"server.host = {server.host!r} opens this server to the network while access.anonymous is true: "
             "set access.anonymous = false and make tokens with `ksrpc token create NAME`",
         )
+    if (server.tls_cert is None) != (server.tls_key is None):
+        here, there = ("tls_cert", "tls_key") if server.tls_key is None else ("tls_key", "tls_cert")
+        yield ("server", here), f"server.{here} needs server.{there}: a certificate and its key, both in PEM form"
     if "*" in access.allow and not access.unsafe:
         text = 'access.allow = ["*"] opens everything: name the roots in access.unsafe, or ["*"]'
         yield ("access", "allow"), text
@@ -257,6 +306,20 @@ def _module_problems(config: Config) -> Iterator[tuple[Location, str]]:
         if module.executor == "inline" and (name in unsafe or "*" in unsafe):
             key = ("module", name, "executor")
             yield key, f"{join_key(key)}: what is unsafe never runs in the gateway itself"
+        yield from _handle_problems(name, module)
+
+
+def _handle_problems(name: str, module: ModuleSection) -> Iterator[tuple[Location, str]]:
+    if module.handles and module.executor == "inline":
+        key: Location = ("module", name, "handles")
+        yield key, f'{join_key(key)}: objects are kept in worker processes only, not with executor = "inline"'
+    for path, listed in module.handles.items():
+        key = ("module", name, "handles", path)
+        twice = sorted(set(listed.methods) & set(listed.attributes))
+        if twice:
+            yield key, f"{join_key(key)}: {', '.join(twice)}: either a method or an attribute"
+        if "*" in path:
+            yield key, f"{join_key(key)}: name each class: nothing is kept that is not listed"
 
 
 def _quota_problems(config: Config) -> Iterator[tuple[Location, str]]:

@@ -18,6 +18,9 @@ TEMPLATE = """\
 [server]
 host = "127.0.0.1"            # "0.0.0.0" serves the network; refused while access.anonymous is true
 port = 8000                   # 0 = any free port, told in the ready line
+# socket = "run/ksrpc.sock"   # listen on this Unix socket too; who may open the file (mode 0600) is let in
+# tls_cert = "tls/cert.pem"   # speak https and wss: the certificate, with those that lead to its authority,
+# tls_key = "tls/key.pem"     # and its key, which nobody else may read
 public_url = ""               # the address that clients use, where it is another: "https://gateway.example"
 data_dir = "data"             # tokens, kept answers, counters; made with mode 0700
 modules_dir = "server"        # your own modules: each NAME.py in it can be served as NAME
@@ -31,6 +34,8 @@ processes = 4                 # worker processes a module may use at the same ti
 queue = 4096                  # calls of one module that may wait for a process
 memory_mb = 4096              # a worker process that grows over this is killed [MiB resident]
 traceback = false             # true = callers see functions and line numbers of exceptions
+handles = 1000                # objects that are kept on the server for one user at a time
+handle_idle_s = 1800          # one that nobody used for so long is let go [s]
 
 [cache]
 enabled = true                # keep the answers of calls that ask for it (cache_expire), in data_dir/cache
@@ -47,11 +52,13 @@ allow = ["demo"]              # modules, sub-modules, functions: "numpy", "os.pa
 block = []                    # wins over allow
 unsafe = []                   # roots without gates, such as ["os", "sys"]: whoever may call them owns the worker
 services = []                 # roots to treat as services although they are toolkits
+handles = true                # whoever shows a token may keep objects of the classes that [module.NAME.handles] lists
 
 # [user.zhangsan]             # what one user may call, instead of access.allow
 # allow = ["tushare", "akshare"]
 # block = []
 # unsafe = []
+# handles = true              # instead of access.handles; anonymous callers need it in [user.anonymous]
 # quota = { rows_per_day = 2000000 }   # instead of quota.default
 
 [quota.default]               # rows that each user may fetch; an answer from the cache costs nothing
@@ -69,6 +76,11 @@ services = []                 # roots to treat as services although they are too
 # path = "my_module.py"       # a module file of your own, served under this name
 # shadow = false              # true = `path` may have the name of an installed package or of the standard library
 # arguments = "data"          # "data" | "any": which types its arguments may have
+
+# [module.mine.handles.Account]   # a class whose instances may be kept on the server: `mine.Account`
+# methods = ["balance"]       # what may be called
+# attributes = ["name"]       # what may be read, if it is data
+# context = false             # true = `with` enters and leaves it on the server
 """
 
 _LINE_CHARS = 100

@@ -5,14 +5,32 @@ from __future__ import annotations
 import asyncio
 import os
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypedDict
 
 from ksrpc.connections.shell import Shell, Shells
 from ksrpc.errors import ConfigError
+from ksrpc.transport.watch import State, Trail, Trails, Watch
 
 Timeout: TypeAlias = float | tuple[float | None, float | None] | None
+File: TypeAlias = str | os.PathLike[str]
+
+
+class Way(TypedDict, total=False):
+    """Name what tells how to get to a gateway.
+
+    Attributes:
+        proxy: URL of an HTTP proxy; "" = none; by default what HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY say.
+        ca: PEM file of the authorities that are trusted, or a folder of such files; by default $KSRPC_CA, then those
+            of the system.
+        cert: PEM file of the client's own certificate, or a pair of certificate and key.
+    """
+
+    proxy: str | None
+    ca: File | None
+    cert: File | tuple[File, File] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +57,12 @@ class Connection(ABC):
 
     Attributes:
         timeout: Seconds for connecting and for the answer, or a pair of both; None waits as long as it takes.
+        watch: Who sees its calls; set it before the first one.
+        is_followed: Whether it was decided who does.
     """
 
+    watch: Watch | None = None
+    is_followed: bool = False
     _shells: Shells[Any, Any]
 
     def __init__(self, url: str, *, token: str | None = None, timeout: Timeout = None) -> None:
@@ -117,6 +139,10 @@ class Connection(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
+
+    def _opening(self, host: str) -> AbstractContextManager[Trail]:
+        """Show that a connection is being made, as long as this is entered."""
+        return Trails(self.watch).opened(host, State.CONNECTING)
 
     @property
     def _connect_s(self) -> float | None:

@@ -5,17 +5,21 @@ Source: docs/reference/http.md.
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from typing import Any, Unpack
 from urllib.parse import quote, urlencode
 
 from ksrpc import wire
-from ksrpc.connections.base import Connection, Options, Timeout
+from ksrpc.connections.base import Connection, Options, Timeout, Way
 from ksrpc.connections.shell import Shells
-from ksrpc.errors import ConfigError
+from ksrpc.errors import ConfigError, KsrpcError
 from ksrpc.transport.ahttp import AsyncHttpShell
-from ksrpc.transport.dial import parse_url
+from ksrpc.transport.dial import find_address
+from ksrpc.transport.held import RELEASE, HandleSession
 from ksrpc.transport.http import HttpShell
 
+#: How the last call is made, about objects that nobody will ask for again.
+_LAST = Options(timeout_s=2.0)
 _ENDINGS = ("/get", "/post", "/file")
 
 
@@ -23,20 +27,23 @@ class HttpxConnection(Connection):
     """Call over HTTP. Usable from any number of threads and event loops, and after a fork.
 
     Args:
-        url: The gateway's address, with or without the original's path: `http://host:8000/api/file`.
+        url: The gateway's address, with or without the original's path: `http://host:8000/api/file`; or a Unix socket:
+            `http+unix:///run/ksrpc.sock`.
         token: What `ksrpc token create` printed; by default $KSRPC_TOKEN.
         timeout: See `Connection`.
+        way: `proxy`, `ca` and `cert`; see `Way`.
     """
 
-    def __init__(self, url: str, *, token: str | None = None, timeout: Timeout = None) -> None:
+    def __init__(self, url: str, *, token: str | None = None, timeout: Timeout = None, **way: Unpack[Way]) -> None:
         super().__init__(url, token=token, timeout=timeout)
-        self._address = parse_url(url, ("http", "https"))
+        self._address = find_address(url, ("http", "https"), **way)
         path = self._address.target.partition("?")[0].rstrip("/")
         for ending in _ENDINGS:
             path = path.removesuffix(f"/api{ending}")
         if path.endswith(_ENDINGS):
             raise ConfigError(f"{url!r}: the path ends in /api/file, or is left out")
         self._prefix = path
+        self._handles = HandleSession()
         self._shells: Shells[HttpShell, AsyncHttpShell] = Shells()
 
     def call(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
@@ -75,6 +82,24 @@ class HttpxConnection(Connection):
         )
         return fields
 
+    def close(self) -> None:
+        """Hang up, and let the server forget the objects that it keeps for this connection."""
+        if self._ends_session():
+            with contextlib.suppress(KsrpcError):
+                self.call(RELEASE, ([],), {}, _LAST)
+        super().close()
+
+    async def aclose(self) -> None:
+        """Do what `close` does, awaited."""
+        if self._ends_session():
+            with contextlib.suppress(KsrpcError):
+                await self.acall(RELEASE, ([],), {}, _LAST)
+        await super().aclose()
+
+    def _ends_session(self) -> bool:
+        is_used, self._handles.is_used = self._handles.is_used, False
+        return is_used
+
     def _target(self, path: str, options: Options) -> str:
         query = {"func": path}
         if not options.async_remote:
@@ -86,7 +111,7 @@ class HttpxConnection(Connection):
         return f"{self._prefix}/api/file?{urlencode(query)}"
 
     def _open(self) -> HttpShell:
-        return HttpShell(self._address, token=self._token)
+        return HttpShell(self._address, token=self._token, handles=self._handles, watch=self.watch)
 
     async def _aopen(self) -> AsyncHttpShell:
-        return AsyncHttpShell(self._address, token=self._token)
+        return AsyncHttpShell(self._address, token=self._token, handles=self._handles, watch=self.watch)

@@ -5,16 +5,15 @@ Source: docs/reference/websocket.md.
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Unpack
 
 from ksrpc import wire
-from ksrpc.connections.base import Connection, Options, Timeout
+from ksrpc.connections.base import Connection, Options, Timeout, Way
 from ksrpc.connections.http import HttpxConnection
 from ksrpc.connections.shell import Shells
 from ksrpc.errors import ConfigError
 from ksrpc.transport.awebsocket import AsyncSocketShell
-from ksrpc.transport.dial import parse_url
+from ksrpc.transport.dial import find_address
 from ksrpc.transport.websocket import WebSocketShell
 
 _ENDING = "/ws/bytes"
@@ -23,21 +22,26 @@ _ENDING = "/ws/bytes"
 class WebSocketConnection(Connection):
     """Call over a WebSocket. Usable from any number of threads and event loops, and after a fork.
 
-    Connects with the first call, and again with the first one after the connection was lost.
+    Connects with the first call. A connection that breaks is replaced while calls are under way, and they go on; where
+    that cannot be, they fail, and the next call connects again.
 
     Args:
-        url: The gateway's address, with or without the path: `ws://host:8000/ws/bytes`.
+        url: The gateway's address, with or without the path: `ws://host:8000/ws/bytes`; or a Unix socket:
+            `ws+unix:///run/ksrpc.sock`.
         token: What `ksrpc token create` printed; by default $KSRPC_TOKEN.
         timeout: See `Connection`.
+        way: `proxy`, `ca` and `cert`; see `Way`.
     """
 
-    def __init__(self, url: str, *, token: str | None = None, timeout: Timeout = None) -> None:
+    def __init__(self, url: str, *, token: str | None = None, timeout: Timeout = None, **way: Unpack[Way]) -> None:
         super().__init__(url, token=token, timeout=timeout)
-        parse_url(url, ("ws", "wss"))
-        path = urlsplit(url).path
+        address = find_address(url, ("ws", "wss"), **way)
+        path = address.target.partition("?")[0]
         if path.endswith(("/json", "/admin", "/client")):
             raise ConfigError(f"{url!r}: Python calls go to {_ENDING}")
-        self._url = url if path.endswith(("/bytes", "/v1/ws")) else url.rstrip("/") + _ENDING
+        is_whole = path.endswith(("/bytes", "/v1/ws"))
+        self._address = address if is_whole else address._replace(target=path.rstrip("/") + _ENDING)
+        self._way = way
         self._shells: Shells[WebSocketShell, AsyncSocketShell] = Shells()
 
     def call(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
@@ -73,14 +77,19 @@ class WebSocketConnection(Connection):
             return await beside.aask(target)
 
     def _beside(self) -> HttpxConnection:
-        url = "http" + self._url.removeprefix("ws").removesuffix(_ENDING).removesuffix("/v1/ws")
-        return HttpxConnection(url, token=self._token, timeout=self.timeout)
+        url = "http" + self.url.removeprefix("ws").rstrip("/").removesuffix(_ENDING).removesuffix("/v1/ws")
+        beside = HttpxConnection(url, token=self._token, timeout=self.timeout, **self._way)
+        beside.watch, beside.is_followed = self.watch, True
+        return beside
 
     def _open(self) -> WebSocketShell:
-        return WebSocketShell(self._url, token=self._token, connect_s=self._connect_s)
+        with self._opening(self._address.netloc):
+            return WebSocketShell(self._address, token=self._token, connect_s=self._connect_s, watch=self.watch)
 
     async def _aopen(self) -> AsyncSocketShell:
-        return await AsyncSocketShell.open(self._url, token=self._token, connect_s=self._connect_s)
+        told: dict[str, Any] = {"token": self._token, "connect_s": self._connect_s, "watch": self.watch}
+        with self._opening(self._address.netloc):
+            return await AsyncSocketShell.open(self._address, **told)
 
 
 def _meta(path: str, options: Options, timeout_s: float | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from ksrpc.expose.argument import FREE, read_signature
-from ksrpc.expose.datatype import is_data
+from ksrpc.expose.datatype import class_dict, class_mro, is_data
 from ksrpc.expose.offer import listed_names
 from ksrpc.expose.target import Target
 from ksrpc.model import Descriptor, Parameter
@@ -36,12 +36,14 @@ _ANNOTATION = re.compile(r"[\w.\[\], |*]*")
 _LRU_CACHED: Any = type(lru_cache(lambda: None))
 
 
-def describe(target: Target, members: Callable[[ModuleType], Iterable[str]], *, is_guarded: bool = False) -> Descriptor:
+def describe(
+    target: Target, members: Callable[[ModuleType | type], Iterable[str]], *, is_guarded: bool = False
+) -> Descriptor:
     """Describe a target.
 
     Args:
         target: What a path resolved to.
-        members: Gives the public names of a module that resolve, asked for modules only.
+        members: Gives the public names that resolve, asked for modules and classes only.
         is_guarded: Whether texts that are constants of the module's source are left out of its signatures.
     """
     is_callable = target.kind not in ("module", "value")
@@ -60,19 +62,25 @@ def describe(target: Target, members: Callable[[ModuleType], Iterable[str]], *, 
         signature=None if signature is None else parameters,
         returns=returns,
         doc=_doc(target.object) if target.kind != "value" else "",
-        members=tuple(members(target.object)) if target.kind == "module" else (),
+        members=tuple(members(target.object)) if target.kind in ("module", "class") else (),
         version=_version(target),
         generation=target.generation,
         is_keyed=_is_keyed(target),
     )
 
 
-def list_names(module: ModuleType) -> list[str]:
-    """List the names that a module offers: its `__all__`, or what does not begin with an underscore."""
-    listed = listed_names(module)
-    names = list(vars(module)) if listed is None else listed
+def list_names(holder: ModuleType | type) -> list[str]:
+    """List the names that a module or class offers: its `__all__`, or what does not begin with an underscore."""
+    listed = listed_names(holder) if isinstance(holder, ModuleType) else None
+    names: Iterable[str] = _own_names(holder) if listed is None else listed
     public = {name for name in names if type(name) is str and name and not name.startswith("_")}
     return sorted(public)[:_MEMBERS]
+
+
+def _own_names(holder: ModuleType | type) -> list[str]:
+    if isinstance(holder, ModuleType):
+        return list(vars(holder))
+    return [name for cls in class_mro(holder) if cls is not object for name in class_dict(cls)]
 
 
 def _parameter(parameter: inspect.Parameter, is_own: bool) -> Parameter:

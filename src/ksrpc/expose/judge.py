@@ -53,6 +53,8 @@ class Place:
         holder: The module dictionary or, for attributes of a class, the class.
         objects: Instances whose bound methods count as functions.
         is_listed: Whether a reviewed list names the path.
+        is_handle: Whether the administrator lists the class, or the method of a class, that is reached: its instances
+            may be kept on the server although they are no data.
     """
 
     path: str
@@ -60,6 +62,7 @@ class Place:
     holder: ModuleType | type | None
     objects: tuple[Any, ...] = ()
     is_listed: bool = False
+    is_handle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ def _is_process_state(value: Any) -> bool:
 
 
 def _judge_class(cls: type, place: Place) -> Verdict:
-    if not is_data_class(cls):
+    if not is_data_class(cls) and not place.is_handle:
         raise forbid("B3", f"{place.path} is a class whose instances are not data")
     if not place.territory.owns_class(cls):
         raise forbid("B3", f"{place.path} is a class of another package")
@@ -140,7 +143,7 @@ def _judge_function(function: Any, place: Place) -> Verdict:
     if not place.territory.owns_function(function):
         raise forbid("B4", f"{place.path} is a function of another package")
     cls = place.holder if isinstance(place.holder, type) else None
-    if cls is not None and not is_data_type(cls):
+    if cls is not None and not is_data_type(cls) and not place.is_handle:
         raise forbid("B7", f"{place.path} is a method of a class whose instances are not data")
     kind, is_async = _flavour(function)
     return Verdict(function, kind, is_async, cls)
@@ -150,7 +153,7 @@ def _flavour(function: Any) -> tuple[Kind, bool]:
     if inspect.iscoroutinefunction(function):
         return "coroutine", True
     if inspect.isasyncgenfunction(function):
-        return "generator", True
+        return "async_generator", True
     return ("generator" if inspect.isgeneratorfunction(function) else "function"), False
 
 
@@ -225,7 +228,7 @@ def _judge_class_descriptor(method: Any, place: Place) -> Verdict:
 
 def _judge_descriptor(method: Any, place: Place) -> Verdict:
     cls = place.holder
-    if not isinstance(cls, type) or not is_data_type(cls):
+    if not isinstance(cls, type) or not (is_data_type(cls) or place.is_handle):
         raise forbid("B7", f"{place.path} is a method of a class whose instances are not data")
     if not _is_own_descriptor(method, cls, place):
         raise forbid("B7", f"{place.path} is a method of another package")

@@ -23,11 +23,12 @@ from ksrpc.expose.owner import Territory
 from ksrpc.expose.rule import forbid
 from ksrpc.expose.surface import CLOSED_PARTS
 
-__all__ = ["Walker", "find_loaded", "find_static"]
+__all__ = ["MISSING", "Walker", "find_loaded", "find_static"]
 
 #: Methods of a ufunc that are functions of data.
 _UFUNC_METHODS = frozenset({"reduce", "accumulate", "outer"})
-_MISSING = object()
+#: What `find_static` gives where nothing is.
+MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +88,9 @@ class Walker:
         if prefix in self.homes:
             holder = self._judged_home(self.homes[prefix])
         item = find_static(holder, part)
-        if item is _MISSING and isinstance(holder, ModuleType):
+        if item is MISSING and isinstance(holder, ModuleType):
             item = self._import(holder, part, prefix, is_last=is_last)
-        if item is _MISSING:
+        if item is MISSING:
             raise NotFoundError(f"{prefix.rpartition('.')[0]} has no public name {part!r}")
         if isinstance(item, ModuleType):
             return self._judged(item, prefix)
@@ -99,11 +100,11 @@ class Walker:
 
     def _import(self, holder: ModuleType, part: str, prefix: str, *, is_last: bool) -> Any:
         if "__path__" not in vars(holder):
-            return _MISSING
+            return MISSING
         if self.may_import(prefix):
             return self.desk.fetch(prefix)
         if is_last:
-            return _MISSING
+            return MISSING
         raise forbid("A4", f"{prefix}: no public name, and no list names such a sub-module")
 
     def _judged_home(self, name: str) -> ModuleType:
@@ -118,12 +119,12 @@ class Walker:
 def find_static(holder: ModuleType | type, name: str) -> Any:
     """Read a name from a module's dictionary or along a class's resolution order, running nothing."""
     if isinstance(holder, ModuleType):
-        return vars(holder).get(name, _MISSING)
+        return vars(holder).get(name, MISSING)
     for cls in class_mro(holder):
         names = class_dict(cls)
         if name in names:
             return names[name]
-    return _MISSING
+    return MISSING
 
 
 def find_loaded(path: str) -> Any:
@@ -134,8 +135,8 @@ def find_loaded(path: str) -> Any:
         if item is None:
             continue
         for part in parts[count:]:
-            item = find_static(item, part) if isinstance(item, (ModuleType, type)) else _MISSING
-        return None if item is _MISSING else item
+            item = find_static(item, part) if isinstance(item, (ModuleType, type)) else MISSING
+        return None if item is MISSING else item
     return None
 
 

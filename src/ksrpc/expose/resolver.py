@@ -25,6 +25,7 @@ from ksrpc.expose.offer import check_offer
 from ksrpc.expose.origin import BUILTIN, SOURCE_PACKAGE, ImportDesk, ModuleSource
 from ksrpc.expose.owner import Territory
 from ksrpc.expose.preset import Preset
+from ksrpc.expose.rule import forbid
 from ksrpc.expose.surface import Surface
 from ksrpc.expose.target import Target
 from ksrpc.expose.waiver import resolve_waived
@@ -43,9 +44,12 @@ class Resolver:
         generation: Counts the worker's restarts and reloads; every decision carries it.
     """
 
-    __slots__ = ("_denial", "_described", "_desk", "_generation", "_memo", "_sources", "_surface", "_walkers")
+    __slots__ = (
+        "_denial", "_described", "_desk", "_generation", "_handles", "_memo", "_sources", "_surface", "_walkers",
+    )  # fmt: skip
 
     def __init__(self, rules: Rules, *, sources: Mapping[str, ModuleSource] | None = None, generation: int = 0) -> None:
+        self._handles = frozenset(rules.handles)
         self._sources = {**BUILTIN, **(sources or {})}
         self._surface = Surface(rules, served=self._sources)
         self._desk = ImportDesk(self._sources)
@@ -82,7 +86,7 @@ class Resolver:
         known = self._described.get(path)
         if known is None:
             is_guarded = path.partition(".")[0] in self._sources
-            known = describe(self.resolve(path), lambda module: self._members(path, module), is_guarded=is_guarded)
+            known = describe(self.resolve(path), lambda holder: self._members(path, holder), is_guarded=is_guarded)
             _remember(self._described, path, known)
         return known
 
@@ -91,7 +95,44 @@ class Resolver:
         root = path.partition(".")[0]
         if root not in self._sources and self._surface.class_of(root) == "unsafe":
             return resolve_waived(path, self._desk, self._generation)
+        return self._target(path, self._decide(path))
+
+    def resolve_class(self, path: str) -> type:
+        """Resolve the path of a class whose instances may be kept, by gates A and B even where they are waived.
+
+        Raises:
+            NotFoundError: As `resolve`.
+            ForbiddenError: As `resolve`, or it is no class.
+            RefusedError: As `resolve`.
+        """
+        self._surface.check(path)
         verdict = self._decide(path)
+        if not isinstance(verdict.value, type):
+            raise forbid("B3", f"{path} is listed as a class and is none")
+        return verdict.value
+
+    def resolve_member(self, path: str, item: Any, cls: type) -> Target:
+        """Judge what was found under a listed name of such a class.
+
+        Args:
+            path: The class's path and the name.
+            item: What stands under the name in the class.
+            cls: The class.
+
+        Raises:
+            ForbiddenError: If gate B refuses.
+        """
+        self._denial.refresh()
+        self._denial.check(path, item, cls)
+        place = Place(path, self._walker(path.partition(".")[0]).territory, cls, is_handle=True)
+        return self._target(path, judge(item, place))
+
+    def owns(self, path: str, cls: type) -> bool:
+        """Tell whether a class belongs to the root of a path."""
+        return self._walker(path.partition(".")[0]).territory.owns_class(cls)
+
+    def _target(self, path: str, verdict: Verdict) -> Target:
+        root = path.partition(".")[0]
         preset = self._preset(root)
         entry = preset.names.get(path) if preset is not None else None
         source = self._sources.get(root)
@@ -124,6 +165,7 @@ class Resolver:
             holder,
             objects=tuple(map(find_loaded, preset.objects)) if preset is not None else (),
             is_listed=preset is not None,
+            is_handle=path in self._handles,
         )
         verdict = judge(item, place)
         if root in self._sources:
@@ -165,11 +207,11 @@ class Resolver:
         kept = preset.aliases.get(path, path) if preset is not None else path
         return kept if kept != path and find_loaded(kept) is value else path
 
-    def _members(self, path: str, module: ModuleType) -> Iterable[str]:
+    def _members(self, path: str, holder: ModuleType | type) -> Iterable[str]:
         preset = self._preset(path.partition(".")[0])
         start = f"{path}."
         if preset is None:
-            names = list_names(module)
+            names = list_names(holder)
         else:
             names = sorted({p[len(start) :] for p in preset.paths if p.startswith(start)} - {""})
         return [name for name in names if "." not in name and self._resolves(f"{path}.{name}")]

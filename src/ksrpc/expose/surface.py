@@ -70,7 +70,7 @@ class Surface:
         ConfigError: If a pattern is no dotted path, or `"*"` stands in `allow` without any `unsafe`.
     """
 
-    __slots__ = ("_allow", "_block", "_files", "_literal", "_presets", "_served", "_services", "_unsafe")
+    __slots__ = ("_allow", "_block", "_files", "_handles", "_literal", "_presets", "_served", "_services", "_unsafe")
 
     def __init__(self, rules: Rules, *, served: Collection[str] = ()) -> None:
         if "*" in rules.allow and not rules.unsafe:
@@ -81,6 +81,7 @@ class Surface:
         self._literal = _parse_patterns(rules.allow, "allow")
         self._allow = self._with_aliases(self._literal)
         self._block = self._with_aliases(_parse_patterns(rules.block, "block"))
+        self._handles = _parse_patterns(rules.handles, "handles")
         self._unsafe = _parse_patterns(rules.unsafe, "unsafe")
         self._services = _parse_patterns(rules.services, "services")
 
@@ -91,6 +92,20 @@ class Surface:
             NotFoundError: If nothing above or at the path is open; always the same text.
             ForbiddenError: If it is, and rule A1, A2 or A3 refuses the path.
         """
+        parts = self.check_member(path)
+        if len(parts) > 1:
+            self._check_name(path, parts)
+
+    def check_member(self, path: str) -> list[str]:
+        """Admit a path by its text and the patterns alone: the name of a class's member that the administrator lists.
+
+        Returns:
+            Its parts.
+
+        Raises:
+            NotFoundError: As `check`.
+            ForbiddenError: By rule A1 or A2.
+        """
         parts = path[: _PATH_CHARS + 1].split(".") if type(path) is str else [""]
         opened = self._opened_at(parts)
         blocked = _first_prefix(parts, self._block) if self._block else 0
@@ -99,8 +114,7 @@ class Surface:
         _check_text(path, parts)
         if blocked:
             raise forbid("A2", f"{path} is blocked")
-        if len(parts) > 1:
-            self._check_name(path, parts)
+        return parts
 
     def class_of(self, root: str) -> RootClass:
         """Tell the class of a root package."""
@@ -147,7 +161,7 @@ class Surface:
     def _check_name(self, path: str, parts: list[str]) -> None:
         root = parts[0]
         kind = self.class_of(root)
-        if kind == "unsafe":
+        if kind == "unsafe" or path in self._handles:
             return
         if kind == "vendor":
             self._check_vendor_name(path, parts)

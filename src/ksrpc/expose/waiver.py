@@ -77,6 +77,8 @@ def _kind(value: Any) -> Kind:
         return "class"
     if inspect.iscoroutinefunction(value):
         return "coroutine"
-    if inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value):
+    if inspect.isasyncgenfunction(value):
+        return "async_generator"
+    if inspect.isgeneratorfunction(value):
         return "generator"
     return "function" if callable(value) else "value"

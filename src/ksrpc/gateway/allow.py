@@ -35,15 +35,22 @@ class Allowance:
             NotFoundError: Nothing of this root is open to the user; says the same for what does not exist.
             ForbiddenError: The root is open, the path is not; names gate and rule.
         """
-        memo = self._memos.get(id(user.rules))
-        if memo is None:
-            memo = self._memos[id(user.rules)] = _Memo(user.rules)
+        memo = self._memos.get(id(user.rules)) or self._memo(user)
         if path in memo.allowed:
             return
         memo.surface.check(path)
         if len(memo.allowed) >= MEMO_ENTRIES:
             del memo.allowed[next(iter(memo.allowed))]
         memo.allowed[path] = None
+
+    def check_member(self, user: User, path: str) -> None:
+        """Let a listed name of a listed class pass.
+
+        Raises:
+            NotFoundError: The class is not open to the user.
+            ForbiddenError: A block pattern closes the name.
+        """
+        self._memo(user).surface.check_member(path)
 
     def allows(self, user: User, path: str) -> bool:
         """Tell whether `check` would let the path pass."""
@@ -52,3 +59,9 @@ class Allowance:
         except RefusedError:
             return False
         return True
+
+    def _memo(self, user: User) -> _Memo:
+        memo = self._memos.get(id(user.rules))
+        if memo is None:
+            memo = self._memos[id(user.rules)] = _Memo(user.rules)
+        return memo

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ksrpc.errors import DeadlineError
+from ksrpc.gateway.flow import Flow
 from ksrpc.limits import PREFETCH_BYTES, REQUEST, STALL_S
 from ksrpc.model import Descriptor, User
-from ksrpc.protocol import Buffer
+from ksrpc.protocol import Buffer, Meta
 
 
 @dataclass(slots=True)
@@ -59,6 +60,30 @@ async def _next(pieces: AsyncIterator[Buffer]) -> Buffer | None:
         raise DeadlineError(f"the arguments stopped coming for {STALL_S:g} s", maybe_ran=False) from None
 
 
+class Pin(Protocol):
+    """Be an object in a worker process."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether its process has ended."""
+
+    @property
+    def class_path(self) -> str:
+        """Return the path of the listed class it is of."""
+
+    def claim(self) -> bool:
+        """Tell whether the asker may have it: the first one only."""
+
+    async def run(self, call: Call, name: str) -> Answer:
+        """Call or read a name of it."""
+
+    def close(self) -> None:
+        """Let the worker forget it, soon."""
+
+    def close_unclaimed(self) -> None:
+        """Let the worker forget it if nobody took it."""
+
+
 def ignore(kind: str, meta: dict[str, Any]) -> None:
     """Take what a call is told and show nobody."""
 
@@ -70,11 +95,14 @@ class Call:
     Attributes:
         deadline: The time on the loop's clock at which the call is over.
         is_main: Whether it must run on the worker's main thread, one at a time (`async_remote=False`).
-        is_queued: Whether it had to wait for a process: then its caller is told when it begins.
+        is_queued: Whether its caller was told that it waits for a process: then it is told too when it begins.
         cache_get: Whether a kept answer will do.
         cache_expire: For how long an answer is good [s]; None = nothing is read and nothing kept.
         tell: Told "queued" with the position and "started", for whoever shows progress.
         descriptor: What the path leads to; set by the describe step.
+        session: What objects that are kept for the caller belong to; empty if none may be kept.
+        extra: What the worker is told beside the path.
+        also: Further paths to whose quotas the answer counts.
     """
 
     user: User
@@ -87,15 +115,31 @@ class Call:
     cache_expire: float | None = None
     tell: Callable[[str, dict[str, Any]], None] = ignore
     descriptor: Descriptor | None = None
+    session: str = ""
+    extra: Meta | None = None
+    also: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Answer:
-    """Hold one encoded value in pieces that are sent as they lie, large ones as views of shared memory."""
+    """Hold one encoded value in pieces that are sent as they lie, large ones as views of shared memory.
+
+    Attributes:
+        flow: Where many values come in the place of one; then there are no pieces. Whoever holds it closes it.
+        pin: Where the answer tells of an object that the worker keeps. Whoever holds it closes it, or enters it among
+            the kept ones.
+    """
 
     pieces: tuple[Buffer, ...]
     size: int
     labels: dict[str, Any] = field(default_factory=dict)
+    flow: Flow | None = None
+    pin: Pin | None = None
+
+    def claim(self) -> bool:
+        """Tell whether the asker may have it although others wait too: what is there once, the first one only."""
+        held = self.flow or self.pin
+        return held is None or held.claim()
 
     def join(self) -> bytes:
         """Copy the pieces into one; for small answers and views."""

@@ -42,6 +42,7 @@ class Child:
         self.expiring: dict[int, float] = {}  # calls side by side → when each must be over
         self.idle_since = 0.0
         self.fate = ""  # why the gateway ended it
+        self.held = 0  # how many iterators and objects it keeps for later calls
         self._scratch = scratch
 
     @classmethod

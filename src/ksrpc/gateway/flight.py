@@ -54,4 +54,12 @@ class Flights:
                 self._open.pop(key, None)
                 flight.task.cancel()
             elif flight.task.done() and not flight.task.cancelled():
-                flight.task.exception()  # seen, even if whoever waited was cut off in the same moment
+                _settle(flight)
+
+
+def _settle(flight: _Flight) -> None:
+    """Look at what came, in case whoever waited was cut off in the same moment."""
+    if flight.task.exception() is None and not flight.waiting:
+        answer = flight.task.result()
+        if (kept := answer.flow or answer.pin) is not None:
+            asyncio.get_running_loop().call_soon(kept.close_unclaimed)

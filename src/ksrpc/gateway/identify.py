@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from ksrpc.config import Config
 from ksrpc.errors import AddressError, AuthError
-from ksrpc.model import User
+from ksrpc.model import ANONYMOUS, User
 from ksrpc.store import TokenStore
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -28,7 +28,6 @@ _NAMED = {
     "private": ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
 }
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
-ANONYMOUS = "anonymous"
 _SEEN_ENTRIES = 1024
 #: One thread of its own: whoever shows wrong tokens keeps no other thread busy.
 _WEIGHING = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ksrpc-token")
@@ -106,10 +105,13 @@ class Doorkeeper:
     def admit(self, visitor: Visitor) -> Address | None:
         """Check the address and the Host; return the true address, None for a Unix socket.
 
+        Who could open the socket's file is let in. A proxy that came by it counts as one on this machine: it must be
+        trusted, and who is behind it is judged by address.
+
         Raises:
             AddressError: Not admitted.
         """
-        if visitor.is_unix:
+        if visitor.is_unix and not any(name in visitor.headers for name in _FORWARDED):
             return None
         address = self._true_address(visitor)
         if _is_in(address, self._block) or not _is_in(address, self._allow):
@@ -155,7 +157,7 @@ class Doorkeeper:
         return user
 
     def _true_address(self, visitor: Visitor) -> Address:
-        address = _parse(visitor.peer)
+        address = _parse("127.0.0.1" if visitor.is_unix else visitor.peer)
         forwarded = [name for name in _FORWARDED if name in visitor.headers]
         if not forwarded:
             return address

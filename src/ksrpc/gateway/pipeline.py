@@ -10,14 +10,17 @@ import dataclasses
 import logging
 
 from ksrpc.config import Config
-from ksrpc.errors import BusyError, QuotaError
+from ksrpc.errors import BusyError, EncodeError, QuotaError
 from ksrpc.gateway.cache import Cache
-from ksrpc.gateway.call import Answer, Call, View
+from ksrpc.gateway.call import Answer, Arguments, Call, View
 from ksrpc.gateway.flight import Flights
+from ksrpc.gateway.handle import MARK
 from ksrpc.gateway.identify import Doorkeeper
+from ksrpc.gateway.object import Objects
 from ksrpc.gateway.quota import Quota
+from ksrpc.gateway.repeat import Repeats
 from ksrpc.gateway.state import State
-from ksrpc.model import Descriptor
+from ksrpc.model import Descriptor, User
 from ksrpc.store import TokenStore
 
 _REFRESH_S = 1.0
@@ -41,6 +44,8 @@ class Gateway:
         self._working: list[asyncio.Task[None]] = []
         self.cache = Cache(config)
         self.quota = Quota(config)
+        self.objects = Objects(config, self.quota.charge)
+        self.repeats = Repeats(self.handle, self.admit)
         self.is_ready = False
         self.fault = ""
 
@@ -79,6 +84,7 @@ class Gateway:
         state = State(config, self._tokens, shows_output=self._shows_output, former=self._state)
         self.cache.adjust(config)
         self.quota.adjust(config)
+        self.objects.adjust(config)
         self._former.append(self._state)
         self._state = state
 
@@ -92,19 +98,42 @@ class Gateway:
         state = self._state
         state.calls += 1
         try:
-            self._admit(state, call)
-            call.descriptor = state.registry.recall(call) or await state.registry.describe(call)  # 3. describe
-            if call.cache_expire is None:
-                return await self.quota.charge(call, state.executors.run)  # 7. reserve, 8. run
-            await call.arguments.prefetch()
-            label = state.executors.edition(call.path)
-            key = self.cache.key_of(call, state.registry.recall_keyed(call), label=label)  # 4. key
-            if key is None:
-                return await self.quota.charge(call, state.executors.run)
-            kept = await self.cache.read(key, call)  # 5. cache
-            return kept or await self._fly(state, key, call)
+            if call.path[:1] == MARK:
+                self._let_in(state, call)
+                answer = await self.objects.handle(state, call)
+            else:
+                answer = await self._handle(state, call)
+            if answer.pin is not None:
+                answer = self.objects.enter(state, call, answer, state)
+            if answer.flow is not None:
+                state.calls += 1
+                answer.flow.watch(close=state.leave)
+            return answer
         finally:
             state.calls -= 1
+
+    async def _handle(self, state: State, call: Call) -> Answer:
+        self._admit(state, call)
+        call.descriptor = state.registry.recall(call) or await state.registry.describe(call)  # 3. describe
+        if call.user.rules.handles and call.session:
+            self.objects.permit(call)
+        if call.cache_expire is None:
+            return await self.quota.charge(call, state.executors.run)  # 7. reserve, 8. run
+        await call.arguments.prefetch()
+        label = state.executors.edition(call.path)
+        key = self.cache.key_of(call, state.registry.recall_keyed(call), label=label)  # 4. key
+        if key is None:
+            return await self.quota.charge(call, state.executors.run)
+        kept = await self.cache.read(key, call)  # 5. cache
+        return kept or await self._fly(state, key, call)
+
+    def release(self, user: User, session: str, handles: list[str]) -> None:
+        """Let go of objects that are kept for a user's session; nothing is said of others."""
+        self.objects.handles.release(Call(user, "", Arguments(), 0.0, session=session), handles)
+
+    def end_session(self, session: str) -> None:
+        """Let go of all objects that are kept for a session which has ended."""
+        self.objects.handles.forget_session(session)
 
     def glance(self, call: Call) -> Answer | None:
         """Take the first steps of a call and return its kept answer, if nothing has to be waited for until then.
@@ -112,7 +141,7 @@ class Gateway:
         Raises:
             RefusedError: As `handle`; what is not raised here is left to it.
         """
-        if call.cache_expire is None or call.arguments.rest is not None:
+        if call.cache_expire is None or call.arguments.rest is not None or call.path[:1] == MARK:
             return None
         state = self._state
         self._admit(state, call)
@@ -133,6 +162,8 @@ class Gateway:
                 answer = await self.quota.charge(shared, state.executors.run)  # to govern is before, to classify after
             finally:
                 state.calls -= 1
+            if answer.flow is not None or answer.pin is not None:  # what is there once is not kept
+                return answer
             self.cache.keep(key, shared, answer)  # 10. store
             return dataclasses.replace(answer, labels={"cache": "stored"})
 
@@ -142,9 +173,13 @@ class Gateway:
         while True:
             try:
                 answer, is_first = await self._flights.join(key, run, deadline=call.deadline)  # 6. flight
+                if not answer.claim():
+                    return await self.quota.charge(call, state.executors.run)
+                if answer.flow is not None or answer.pin is not None:
+                    return answer
                 return answer if is_first else dataclasses.replace(answer, labels={"cache": "joined"})
-            except QuotaError:
-                if is_mine:  # another's quota is no reason: whoever waited starts a flight of their own
+            except (QuotaError, EncodeError):
+                if is_mine:  # what another may not is no reason: whoever waited starts a flight of their own
                     raise
 
     async def describe(self, call: Call) -> Descriptor:
@@ -171,17 +206,29 @@ class Gateway:
         finally:
             state.calls -= 1
 
+    def admit(self, call: Call) -> None:
+        """See whether a call may be made at all; running it looks at that itself.
+
+        Raises:
+            RefusedError: It may not.
+        """
+        (self._let_in if call.path[:1] == MARK else self._admit)(self._state, call)
+
     def _admit(self, state: State, call: Call) -> None:
+        self._let_in(state, call)
+        state.allowance.check(call.user, call.path)  # 2. allow
+
+    def _let_in(self, state: State, call: Call) -> None:
         if not state.config.call.enabled:
             raise BusyError("the call service of this server is off (call.enabled)")
         call.user = state.door.renew(call.user)
-        state.allowance.check(call.user, call.path)  # 2. allow
 
     async def _refresh(self) -> None:
         while True:
             await asyncio.sleep(_REFRESH_S)
             try:
                 self._tokens.refresh()
+                self.objects.handles.tick(self._state.door.still_valid)
                 await self.cache.tick()
                 await self.quota.tick()
                 await self._retire()

@@ -10,14 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from ksrpc.errors import BusyError, CancelledError, DeadlineError, LostError
-from ksrpc.gateway.call import Call, ignore
+from ksrpc.gateway.call import Answer, Arguments, Call, ignore
 from ksrpc.gateway.child import Child
+from ksrpc.gateway.flow import Flow
 from ksrpc.gateway.lane import Lane
-from ksrpc.protocol import Buffer, Meta
+from ksrpc.gateway.pin import ProcessPin, Run, Step
+from ksrpc.gateway.step import Opened, SerialSteps, SharedSteps, Steps
+from ksrpc.protocol import Meta
+from ksrpc.transport.link import Received
 
 _GRACE_S = 1.0
+#: What runs on the loop of the shared process.
+_SHARED = frozenset(("coroutine", "async_generator"))
 
 
 class Pool:
@@ -41,8 +49,8 @@ class Pool:
         """Return the process ids, for status pages and tests."""
         return sorted(child.process.pid for lane in self._lanes for child in lane.children)
 
-    async def run(self, call: Call) -> tuple[Buffer, ...]:
-        """Run a call; return its encoded value.
+    async def run(self, call: Call) -> Answer:
+        """Run a call; return its encoded value, or the way to its items.
 
         Raises:
             RaisedError: The library raised.
@@ -50,18 +58,67 @@ class Pool:
             RefusedError: The worker refused it, or nothing can run it now.
         """
         await call.arguments.prefetch()
-        if (
-            call.descriptor is not None
-            and call.descriptor.kind == "coroutine"
-            and self._shared_lane
-            and not call.is_main
-        ):
-            return await self._run_shared(call, self._shared_lane)
-        lane = self._main if call.is_main else self._serial
-        child = await lane.acquire(call)
-        child.deadline = call.deadline
+        span_s = call.deadline - asyncio.get_running_loop().time()
+        if self._shared_lane and not call.is_main and call.descriptor and call.descriptor.kind in _SHARED:
+            child = await self._get_shared(call, self._shared_lane)
+            received = await self._run_shared(call, child)
+            if "held" in received.meta:
+                return self._keep_shared(call, child, received, span_s)
+        else:
+            lane = self._main if call.is_main else self._serial
+            child = await lane.acquire(call)
+            received = await self._run_alone(lane, child, call.deadline, self._open(child, call))
+            if "held" in received.meta:
+                return self._keep_alone(call, lane, child, received, span_s)
+        return _whole(received)
+
+    # what a process keeps
+
+    def _keep_alone(self, call: Call, lane: Lane, child: Child, received: Received, span_s: float) -> Answer:
+        """Answer with what a process keeps that does one thing at a time."""
+        step = partial(self._step, lane, child, dataclasses.replace(call, arguments=Arguments(), tell=ignore))
+        if received.meta["kind"] == "stream":
+            return _flow(SerialSteps(child, received.meta["held"], span_s, step))
+
+        async def run(later: Call) -> Answer:
+            await later.arguments.prefetch()
+            await lane.acquire(later, child)
+            found = await self._run_alone(lane, child, later.deadline, self._open(child, later))
+            left_s = later.deadline - asyncio.get_running_loop().time()
+            return self._keep_alone(later, lane, child, found, left_s) if "held" in found.meta else _whole(found)
+
+        return _pinned(child, received, run, step)
+
+    def _keep_shared(self, call: Call, child: Child, received: Received, span_s: float) -> Answer:
+        """Answer with what the process keeps that does many things side by side."""
+        if received.meta["kind"] == "stream":
+            return _flow(SharedSteps(child, received.meta["held"], span_s))
+
+        async def run(later: Call) -> Answer:
+            await later.arguments.prefetch()
+            found = await self._run_shared(later, child)
+            left_s = later.deadline - asyncio.get_running_loop().time()
+            return self._keep_shared(later, child, found, left_s) if "held" in found.meta else _whole(found)
+
+        async def step(deadline: float, begin: Callable[[], Opened]) -> Received:
+            async with asyncio.timeout_at(deadline):
+                return await begin()[1]
+
+        return _pinned(child, received, run, step)
+
+    async def _step(
+        self, lane: Lane, child: Child, call: Call, deadline: float, begin: Callable[[], Opened]
+    ) -> Received:
+        """Take a step with what a process keeps, when it is that process's turn."""
+        turn = dataclasses.replace(call, deadline=deadline, arguments=Arguments(), tell=ignore)
+        await lane.acquire(turn, child)
+        return await self._run_alone(lane, child, deadline, _ready(begin))
+
+    async def _run_alone(self, lane: Lane, child: Child, deadline: float, opening: Awaitable[Opened]) -> Received:
+        """Run something on a process that was lent for it, and give that back."""
+        child.deadline = deadline
         try:
-            _, future = await self._open(child, call)
+            _, future = await opening
             try:
                 return await future
             except LostError as exc:
@@ -75,19 +132,10 @@ class Pool:
 
     async def describe(self, call: Call) -> bytes:
         """Ask a process what the call's path leads to; return the packed descriptor."""
-        child = await self._serial.acquire(dataclasses.replace(call, tell=ignore))
-        child.deadline = call.deadline
-        _, future = child.link.describe(call.path)
-        try:
-            return b"".join(await future)
-        except LostError as exc:
-            raise await self._explain(self._serial, child, exc) from None
-        except BaseException:
-            if not future.done() or future.cancelled():
-                child.kill("its caller gave up")
-            raise
-        finally:
-            self._serial.release(child)
+        lane = self._serial
+        child = await lane.acquire(dataclasses.replace(call, tell=ignore))
+        opening = _ready(lambda: child.link.describe(call.path))
+        return b"".join((await self._run_alone(lane, child, call.deadline, opening)).pieces)
 
     def watch(self, now: float) -> None:
         """End what is over its time or its memory; called a few times a second."""
@@ -115,9 +163,9 @@ class Pool:
     def _is_too_large(self, child: Child) -> bool:
         return child.resident_bytes() > self._memory_bytes
 
-    async def _open(self, child: Child, call: Call) -> tuple[int, asyncio.Future[tuple[Buffer, ...]]]:
+    async def _open(self, child: Child, call: Call) -> Opened:
         """Send a call with all its arguments."""
-        meta = {"path": call.path}
+        meta = {"path": call.path} if call.extra is None else {"path": call.path, **call.extra}
         if call.arguments.rest is None:
             opened = child.link.call(meta, call.arguments.whole)
         else:
@@ -127,9 +175,7 @@ class Pool:
             call.tell("started", {})
         return opened
 
-    async def _stream_up(
-        self, child: Child, call: Call, call_id: int, future: asyncio.Future[tuple[Buffer, ...]]
-    ) -> None:
+    async def _stream_up(self, child: Child, call: Call, call_id: int, future: asyncio.Future[Received]) -> None:
         """Send the arguments as they come; where they break off, take the call back: it has not begun."""
         link = child.link
         try:
@@ -164,8 +210,7 @@ class Pool:
 
     # coroutines on the shared process
 
-    async def _run_shared(self, call: Call, lane: Lane) -> tuple[Buffer, ...]:
-        child = await self._get_shared(call, lane)
+    async def _run_shared(self, call: Call, child: Child) -> Received:
         call_id, future = await self._open(child, call)
         child.expiring[call_id] = call.deadline
         try:
@@ -207,3 +252,21 @@ class Pool:
                 self._shared.kill("deadline")
             elif now > deadline:
                 self._shared.link.cancel(call_id)
+
+
+def _whole(received: Received) -> Answer:
+    return Answer(received.pieces, sum(map(len, received.pieces)))
+
+
+def _pinned(child: Child, received: Received, run: Run, step: Step) -> Answer:
+    answer = _whole(received)
+    answer.pin = ProcessPin(child, received.meta["held"], received.meta["class"], run=run, step=step)
+    return answer
+
+
+def _flow(steps: Steps) -> Answer:
+    return Answer((), 0, flow=Flow(steps.pull, steps.drop))
+
+
+async def _ready(begin: Callable[[], Opened]) -> Opened:
+    return begin()

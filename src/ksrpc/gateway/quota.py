@@ -27,10 +27,13 @@ from zoneinfo import ZoneInfo
 from ksrpc.config import Config
 from ksrpc.errors import BusyError, DeadlineError, QuotaError
 from ksrpc.gateway.call import Answer, Call
+from ksrpc.gateway.flow import Flow
 from ksrpc.gateway.limit import ALL, Limit, Window, day_before, has_limits, limits_for, window_at
 from ksrpc.gateway.usage import Usage, open_usage, read_usage
 from ksrpc.limits import MEMO_ENTRIES
+from ksrpc.protocol import Buffer
 from ksrpc.store.usage import Counter, UsageStore
+from ksrpc.wire.item import split_records
 from ksrpc.wire.tally import count_rows
 
 #: Counters are kept for so many days.
@@ -91,7 +94,7 @@ class Quota:
         if is_on and self._store is None:
             self._store = open_usage(config)
         self._config, self._is_on = config, is_on
-        self._known: dict[tuple[str, str, str], tuple[Limit, ...]] = {}
+        self._known: dict[tuple[str, ...], tuple[Limit, ...]] = {}
 
     def charge(self, call: Call, run: _Run) -> Awaitable[Answer]:
         """Run a call at its user's expense; await what comes back.
@@ -116,11 +119,24 @@ class Quota:
             self.release(reservation)
             raise
         else:
-            self.settle(reservation, count_rows(answer.pieces))  # in the same step: nothing can come between
+            if answer.flow is None:
+                self.settle(reservation, count_rows(answer.pieces))  # in the same step: nothing can come between
+            else:
+                self._meter(reservation, answer.flow)
         finally:
             if is_first:
                 self._firsts.pop(key).set_result(None)
         return answer
+
+    def _meter(self, reservation: Reservation, flow: Flow) -> None:
+        """Charge for the items that are taken, when their stream ends."""
+        rows = 0
+
+        def count(pieces: tuple[Buffer, ...]) -> None:
+            nonlocal rows
+            rows += sum(count_rows((record.body,)) for record in split_records(pieces))
+
+        flow.watch(items=count, close=lambda: self.settle(reservation, rows))
 
     def reserve(self, user: str, path: str, limits: tuple[Limit, ...]) -> Reservation:
         """Set aside what a call is expected to cost.
@@ -190,12 +206,15 @@ class Quota:
 
     def _limits(self, call: Call) -> tuple[Limit, ...]:
         canonical = call.descriptor.canonical if call.descriptor is not None else ""
-        key = (call.user.name, call.path, canonical)
+        key = (call.user.name, call.path, canonical, *call.also)
         found = self._known.get(key)
         if found is None:
             if len(self._known) >= MEMO_ENTRIES:
                 self._known.clear()
-            found = self._known[key] = limits_for(self._config, call.user.name, call.path, canonical=canonical)
+            found = limits_for(self._config, call.user.name, call.path, canonical=canonical)
+            for path in call.also:
+                found += limits_for(self._config, call.user.name, path)
+            found = self._known[key] = tuple(dict.fromkeys(found))
         return found
 
     async def _await_first(self, key: tuple[str, str], deadline: float) -> None:

@@ -12,12 +12,12 @@ from ksrpc.config import Config
 from ksrpc.errors import DeadlineError, NotAcceptableError, RefusedError
 from ksrpc.expose import ModuleSource, edition_of
 from ksrpc.gateway.call import Answer, Arguments, Call, View
+from ksrpc.gateway.flow import Flow
+from ksrpc.gateway.inline import InlineSteps, fault_of
 from ksrpc.gateway.pool import Pool
-from ksrpc.limits import REQUEST
-from ksrpc.model import Rules, User
+from ksrpc.limits import REQUEST, STREAM_VIEW_BYTES
+from ksrpc.model import HandleClass, Rules, User
 from ksrpc.protocol import Buffer, Meta
-from ksrpc.protocol.fault import parse_fault
-from ksrpc.transport.link import RaisedError
 from ksrpc.worker.host import Host, Outcome
 
 _RENDER = "ksrpc_render"
@@ -89,11 +89,7 @@ class Executors:
         root = call.path.partition(".")[0]
         if self._is_inline(root):
             return self._run_inline(call)
-        return self._run_pooled(self._pool(root, is_unsafe=call.user.rules.is_unsafe(root)), call)
-
-    async def _run_pooled(self, pool: Pool, call: Call) -> Answer:
-        pieces = await pool.run(call)
-        return Answer(pieces, sum(map(len, pieces)))
+        return self._pool(root, is_unsafe=call.user.rules.is_unsafe(root)).run(call)
 
     async def render(self, answer: Answer, media_type: str, options: dict[str, str], deadline: float) -> View:
         """Turn an encoded value into a view, in a worker: the gateway never decodes what a library answered.
@@ -101,11 +97,13 @@ class Executors:
         Raises:
             NotAcceptableError: The value has no such view.
         """
-        packed = wire.pack_arguments((answer.join(), media_type, options), {})
+        data = answer.join() if answer.flow is None else await answer.flow.gather(STREAM_VIEW_BYTES)
+        packed = wire.pack_arguments((data, media_type, options), {})
         user = User("", Rules())
-        call = Call(user, f"{_RENDER}.render", Arguments(packed.join()), deadline)
-        pieces = await self._pool(_RENDER, is_unsafe=False).run(call)
-        view = View(*wire.parse(b"".join(pieces)))
+        step = "render" if answer.flow is None else "render_items"
+        call = Call(user, f"{_RENDER}.{step}", Arguments(packed.join()), deadline)
+        rendered = await self._pool(_RENDER, is_unsafe=False).run(call)
+        view = View(*wire.parse(rendered.join()))
         if not view.media_type:
             error = NotAcceptableError(view.body.decode())
             error.maybe_ran = True  # the call did run; what failed is the view of its result
@@ -132,13 +130,22 @@ class Executors:
         arguments = call.arguments
         ready = host.admit(0, target, arguments.whole if arguments.rest is None else await _gather(arguments))
         if not target.is_async:
-            return _answer(host.run(ready))
+            return self._answer(host.run(ready), call)
         try:
             async with asyncio.timeout_at(call.deadline):
                 outcome = await host.run_async(ready)
         except TimeoutError:
             raise DeadlineError("the call took longer than its time and was cancelled") from None
-        return _answer(outcome)
+        return self._answer(outcome, call)
+
+    def _answer(self, outcome: Outcome, call: Call) -> Answer:
+        if outcome.fault is not None:
+            raise fault_of(outcome)
+        if outcome.label is None:
+            return Answer(tuple(outcome.message.segments), outcome.message.nbytes)
+        span_s = call.deadline - asyncio.get_running_loop().time()
+        steps = InlineSteps(self._host(), outcome.label["held"], span_s)
+        return Answer((), 0, flow=Flow(steps.pull, steps.drop))
 
     def _source(self, root: str) -> ModuleSource:
         section = self._config.module[root]
@@ -178,7 +185,9 @@ class Executors:
                 "block": list(rules.block),
                 "unsafe": [root] if is_unsafe else [],
                 "services": list(rules.services),
+                "handles": list(rules.handles),
             },
+            "handles": {listed.path: _told_class(listed) for listed in self._config.handle_classes(root)},
             "sources": named,
             "traceback": self._config.call.traceback,
         }
@@ -195,7 +204,11 @@ def _narrow(rules: Rules, roots: list[str]) -> Rules:
         return tuple(p for p in patterns if p.partition(".")[0] in roots)
 
     allow = tuple(roots) if "*" in rules.allow else keep(rules.allow)
-    return Rules(allow, keep(rules.block), services=keep(rules.services))
+    return Rules(allow, keep(rules.block), services=keep(rules.services), handles=keep(rules.handles))
+
+
+def _told_class(listed: HandleClass) -> Meta:
+    return {"methods": list(listed.methods), "attributes": list(listed.attributes), "context": listed.context}
 
 
 async def _gather(arguments: Arguments) -> Buffer:
@@ -207,11 +220,3 @@ async def _gather(arguments: Arguments) -> Buffer:
         if len(whole) > min(arguments.max_bytes, REQUEST.message_bytes):
             raise RefusedError("the arguments are too large")
     return whole
-
-
-def _answer(outcome: Outcome) -> Answer:
-    if outcome.fault is None:
-        return Answer(tuple(outcome.message.segments), outcome.message.nbytes)
-    if outcome.fault.get("code") == "raised":
-        raise RaisedError(outcome.fault, outcome.message.join())
-    raise parse_fault(outcome.fault)

@@ -45,3 +45,7 @@ class State:
             self.executors, timeout_s=config.call.timeout_s, former=former.registry if former else None
         )
         self.calls = 0
+
+    def leave(self) -> None:
+        """Count a call out whose items came one by one."""
+        self.calls -= 1

@@ -62,6 +62,24 @@ class Callee(Session):
         stream.ended = True
         self.outbox.open(stream)
 
+    def open_answer(self, call: int, meta: Meta) -> None:
+        """Begin a value whose bytes follow with `send_answer`; the peer learns of it at once."""
+        if call in self.tracks:
+            self._step(call, T.RESULT, 0)
+            self.outbox.open(Stream(T.RESULT, call, self.limits.window_bytes, meta))
+
+    def send_answer(self, call: int, pieces: Sequence[Buffer], *, ended: bool) -> None:
+        """Queue bytes of a value that was begun. Does nothing for a call that has ended meanwhile."""
+        stream = self.outbox.streams.get(call)
+        if stream is not None:
+            stream.extend(pieces)
+            stream.ended = ended
+
+    def is_answering(self, call: int) -> bool:
+        """Tell whether a value was begun whose end is still to come."""
+        stream = self.outbox.streams.get(call)
+        return stream is not None and not stream.ended
+
     def fail(self, call: int, meta: Meta, body: Buffer = b"") -> None:
         """End a call without a value; also after a value has begun."""
         if call in self.tracks:

@@ -76,11 +76,6 @@ class Caller(Session):
             stream.ended = ended
             self._step(call, T.BODY, int(ended))
 
-    def waiting_bytes(self, call: int) -> int:
-        """Return how many argument bytes of this call are queued and not yet sent."""
-        stream = self.outbox.streams.get(call)
-        return stream.waiting_bytes if stream is not None else 0
-
     def cancel(self, call: int, reason: str = "") -> None:
         """Ask the callee to stop. The call ends with its answer as ever."""
         if call in self.tracks:

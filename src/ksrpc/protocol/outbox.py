@@ -6,7 +6,7 @@ Source: docs/spec/protocol.md "Scheduling", "Credit".
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ksrpc.limits import SessionLimits
@@ -69,7 +69,7 @@ class Outbox:
 
     def __init__(self, limits: SessionLimits) -> None:
         self._limits = limits
-        self._control: deque[bytes] = deque()
+        self._control: deque[tuple[bytes, Buffer]] = deque()
         self._small: deque[tuple[bytes, Buffer]] = deque()
         self._turns: deque[Stream] = deque()
         self.streams: dict[int, Stream] = {}
@@ -87,9 +87,19 @@ class Outbox:
         return not (self._control or self._small or self._turns)
 
     @property
+    def has_waiting(self) -> bool:
+        """Tell whether bytes, or the end, of some value wait for credit."""
+        return any(stream.pieces or stream.ended or stream.meta is not None for stream in self._turns)
+
+    @property
     def control_frames(self) -> int:
         """Return how many control frames wait."""
         return len(self._control)
+
+    @property
+    def value_bytes(self) -> int:
+        """Return how many bytes of values and arguments wait."""
+        return sum(stream.waiting_bytes for stream in self._turns)
 
     @property
     def small_frames(self) -> int:
@@ -98,7 +108,19 @@ class Outbox:
 
     def put_control(self, head: bytes) -> None:
         """Queue a frame without body, ahead of everything with one."""
-        self._control.append(head)
+        self._control.append((head, b""))
+
+    def put_back(self, frames: Sequence[tuple[bytes, Buffer]]) -> None:
+        """Queue frames that were sent already once more, ahead of all others."""
+        self._control.extendleft(reversed(frames))
+
+    def drop_control(self, kinds: Container[int]) -> None:
+        """Forget control frames of these types."""
+        self._control = deque(frame for frame in self._control if frame[0][0] not in kinds)
+
+    def pull_control(self) -> tuple[bytes, Buffer] | None:
+        """Return the next control frame, None if none waits."""
+        return self._control.popleft() if self._control else None
 
     def put_small(self, head: bytes, body: Buffer) -> None:
         """Queue a frame with a body that needs no credit."""
@@ -122,7 +144,7 @@ class Outbox:
     def pull(self) -> tuple[bytes, Buffer] | None:
         """Return the next frame as (header and meta, body), or None if nothing may be sent now."""
         if self._control:
-            return self._control.popleft(), b""
+            return self._control.popleft()
         if self._small:
             return self._small.popleft()
         for _ in range(len(self._turns)):

@@ -103,6 +103,11 @@ class Session:
             self._grant(call, track.window.consume(count))
             self._grant(0, self._window.consume(count))
 
+    def waiting_bytes(self, call: int) -> int:
+        """Return how many bytes of this call are queued and not yet sent."""
+        stream = self.outbox.streams.get(call)
+        return stream.waiting_bytes if stream is not None else 0
+
     def next_timer(self) -> float:
         """Return the time [s, the clock of `now`] at which `tick` wants to be called."""
         return min(self._pinged_at + self.limits.heartbeat_s, self._heard_at + self.limits.silence_s)
@@ -123,6 +128,10 @@ class Session:
     def heard_at(self) -> float:
         """Return when the last message of the peer came [s, the clock of `now`]."""
         return self._heard_at
+
+    def hear(self, now: float) -> None:
+        """Take note of a sign of life that is not a frame of this session."""
+        self._heard_at = now
 
     def go_away(self, reason: str) -> None:
         """Tell the peer that nothing new is taken; what runs is finished."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any, TypeAlias
 
 from ksrpc.errors import KsrpcError, NotFoundError
 from ksrpc.gateway import Gateway
+from ksrpc.server.carrier import Carrier
 from ksrpc.server.exchange import HttpExchange
 from ksrpc.server.http import serve_call, serve_describe
 from ksrpc.server.jsonsocket import JsonShell
@@ -18,8 +20,8 @@ from ksrpc.server.me import serve_me
 from ksrpc.server.original import METHODS, serve_original
 from ksrpc.server.page import FILES, serve_modules, serve_page
 from ksrpc.server.problem import pack_problem
-from ksrpc.server.shell import Shell, serve_socket
-from ksrpc.server.websocket import SessionShell
+from ksrpc.server.resume import Sessions
+from ksrpc.server.shell import MakeShell, serve_socket
 
 Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -28,20 +30,23 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _log = logging.getLogger("ksrpc")
-_SOCKETS: dict[str, type[Shell]] = {"/ws/bytes": SessionShell, "/v1/ws": SessionShell, "/ws/json": JsonShell}
 
 
 def make_app(gateway: Gateway) -> App:
     """Make the ASGI application of one gateway."""
+
+    sessions = Sessions(gateway)
+    carry = partial(Carrier, sessions)
+    shells: dict[str, MakeShell] = {"/ws/bytes": carry, "/v1/ws": carry, "/ws/json": JsonShell}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "http":
             await _serve_http(gateway, HttpExchange(scope, receive, send))
         elif kind == "websocket":
-            await serve_socket(gateway, scope, receive, send, shell=_SOCKETS.get(scope["path"]))
+            await serve_socket(gateway, scope, receive, send, shell=shells.get(scope["path"]))
         elif kind == "lifespan":
-            await _live(gateway, receive, send)
+            await _live(gateway, sessions, receive, send)
 
     return app
 
@@ -96,13 +101,14 @@ _ROUTES: dict[str, Callable[[Gateway, HttpExchange], Awaitable[None]]] = {
 }
 
 
-async def _live(gateway: Gateway, receive: Receive, send: Send) -> None:
+async def _live(gateway: Gateway, sessions: Sessions, receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             gateway.start()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
+            sessions.close()
             await gateway.stop()
             await send({"type": "lifespan.shutdown.complete"})
             return

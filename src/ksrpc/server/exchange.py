@@ -13,10 +13,11 @@ import msgspec
 from ksrpc import wire
 from ksrpc.errors import CancelledError, TooLargeError
 from ksrpc.gateway.identify import Visitor
+from ksrpc.gateway.repeat import Key
 from ksrpc.limits import MIB
 from ksrpc.protocol import Buffer
 from ksrpc.server.problem import Problem
-from ksrpc.server.request import read_request
+from ksrpc.server.request import read_key, read_request, take_key
 
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
@@ -35,7 +36,7 @@ class HttpExchange:
         request: Its head.
     """
 
-    __slots__ = ("_receive", "_send", "request")
+    __slots__ = ("_key", "_receive", "_send", "request")
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class HttpExchange:
         receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
         send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
     ) -> None:
+        self._key = take_key(scope)
         self.request = read_request(scope)
         self._receive = receive
         self._send = send
@@ -71,6 +73,15 @@ class HttpExchange:
     def visitor(self) -> Visitor:
         """Return what is known of the peer."""
         return self.request.visitor
+
+    @property
+    def key(self) -> Key | None:
+        """Return how the client names this call, if it does.
+
+        Raises:
+            DecodeError: The name, or what is said of it, cannot be read.
+        """
+        return read_key(self.request, self._key)
 
     async def pieces(self, limit: int) -> AsyncIterator[bytes]:
         """Yield the body as it comes.
@@ -138,6 +149,15 @@ class HttpExchange:
         ]
         await self._send({"type": "http.response.start", "status": status, "headers": lines})
         await self._send({"type": "http.response.body", "body": body})
+
+    async def begin(self, status: int, media_type: str, *, headers: Headers = ()) -> None:
+        """Begin an answer whose length nobody knows; its parts follow."""
+        lines = [(b"content-type", media_type.encode()), *_COMMON, *headers]
+        await self._send({"type": "http.response.start", "status": status, "headers": lines})
+
+    async def send_part(self, body: Buffer, *, is_last: bool = False) -> None:
+        """Send a part of an answer that has begun."""
+        await self._send({"type": "http.response.body", "body": body, "more_body": not is_last})
 
     async def send_fields(self, fields: dict[str, Any]) -> None:
         """Answer with a map of plain values: in the binary form to Python clients, as JSON to everybody else."""

@@ -6,25 +6,32 @@ Source: docs/reference/http.md.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import msgspec
 
 from ksrpc import wire
-from ksrpc.errors import CancelledError, TooLargeError, UnsupportedError
+from ksrpc.errors import CancelledError, RefusedError, TooLargeError, UnsupportedError
 from ksrpc.gateway import Answer, Arguments, Call, Gateway
 from ksrpc.limits import REQUEST, SESSION
 from ksrpc.model import User
 from ksrpc.server.exchange import Headers, HttpExchange
 from ksrpc.server.negotiation import OLD_CLIENT, PICKLE_STARTS, choose_media_type
+from ksrpc.server.outflow import stream_body
 from ksrpc.server.problem import pack_method_problem
 from ksrpc.server.request import Options
+from ksrpc.transport.held import HEADER, RELEASE_HEADER, SESSION_HEADER, SESSION_NAME
+from ksrpc.transport.held import MEDIA_TYPE as HELD_TYPE
 from ksrpc.wire import view
 
 #: What a query holds beside arguments.
 CALL_OPTIONS = {"fmt", "cache_get", "cache_expire", "async_remote", "func"}
+_SESSION, _RELEASE = SESSION_HEADER.lower(), RELEASE_HEADER.lower()
+#: Members of a module that are described with it, so many side by side.
+_DESCRIBED = 2048
+_DESCRIBED_AT_ONCE = 8
 
 
 async def serve_call(gateway: Gateway, exchange: HttpExchange, path: str) -> None:
@@ -39,15 +46,30 @@ async def serve_call(gateway: Gateway, exchange: HttpExchange, path: str) -> Non
         return
     media_type = exchange.request.media_type
     call = make_call(gateway, exchange, user=user, path=path, arguments=await _read_arguments(exchange))
+    if media_type == wire.MEDIA_TYPE:
+        call.session = open_session(gateway, exchange, user)
     answer = gateway.glance(call)
     if answer is None:
-        answer = await watch_client(exchange, gateway.handle(call), whole=call.arguments.rest is None)
+        answer = await _answer(gateway, exchange, call)
+    if answer.flow is not None and media_type == wire.MEDIA_TYPE:
+        await stream_body(exchange, answer.flow, label_headers(answer))
+        return
     if media_type == wire.MEDIA_TYPE:
+        if answer.labels.get("kind") == "handle":
+            media_type = HELD_TYPE
         await exchange.send_pieces(200, media_type, answer.pieces, answer.size, headers=label_headers(answer))
         return
     options = {name.removeprefix("_"): text for name, text in exchange.query.items() if name.startswith("_")}
     shown = await gateway.render(answer, media_type, options, call.deadline)
     await exchange.send_body(200, shown.media_type, shown.body, headers=label_headers(answer))
+
+
+async def _answer(gateway: Gateway, exchange: HttpExchange, call: Call) -> Answer:
+    """Run a call; one that its client names by a key, once."""
+    whole, key = call.arguments.rest is None, exchange.key
+    if key is None:
+        return await watch_client(exchange, gateway.handle(call), whole=whole)
+    return await gateway.repeats.answer(call, key, exchange.wait_gone if whole else None)
 
 
 async def serve_describe(gateway: Gateway, exchange: HttpExchange, path: str) -> None:
@@ -62,12 +84,32 @@ async def serve_describe(gateway: Gateway, exchange: HttpExchange, path: str) ->
         return
     media_type = choose_media_type(exchange.headers.get("accept", "*/*"))
     deadline = asyncio.get_running_loop().time() + _timeout_s(gateway, exchange.request.options)
-    fields = asdict(await gateway.describe(Call(user, path, Arguments(), deadline)))
+    call = Call(user, path, Arguments(), deadline)
+    fields = asdict(await gateway.describe(call))
+    if exchange.query.get("members", "").lower() == "true":
+        fields["described"] = await _describe_members(gateway, call, fields["members"])
     if media_type == wire.MEDIA_TYPE:
         message = wire.pack(fields)
         await exchange.send_pieces(200, media_type, tuple(message.segments), message.nbytes)
         return
     await exchange.send_body(200, "application/json", msgspec.json.encode(fields))
+
+
+async def _describe_members(gateway: Gateway, call: Call, names: Sequence[str]) -> dict[str, Any]:
+    """Describe what is in a module; what does not resolve for the caller is left out."""
+    slots = asyncio.Semaphore(_DESCRIBED_AT_ONCE)
+
+    async def describe(name: str) -> tuple[str, dict[str, Any] | None]:
+        async with slots:
+            try:
+                return name, asdict(
+                    await gateway.describe(Call(call.user, f"{call.path}.{name}", Arguments(), call.deadline))
+                )
+            except RefusedError:
+                return name, None
+
+    found = await asyncio.gather(*map(describe, names[:_DESCRIBED]))
+    return {name: fields for name, fields in found if fields is not None}
 
 
 def make_call(gateway: Gateway, exchange: HttpExchange, *, user: User, path: str, arguments: Arguments) -> Call:
@@ -89,9 +131,25 @@ def make_call(gateway: Gateway, exchange: HttpExchange, *, user: User, path: str
     )
 
 
+def open_session(gateway: Gateway, exchange: HttpExchange, user: User) -> str:
+    """Return the session that a client names, after letting go of what it does not need any more; empty if none."""
+    name = exchange.headers.get(_SESSION, "")
+    if not SESSION_NAME.fullmatch(name):
+        return ""
+    session = f"http {name}"
+    released = exchange.headers.get(_RELEASE)
+    if released:
+        gateway.release(user, session, released.split(","))
+    return session
+
+
 def label_headers(answer: Answer) -> Headers:
-    """Say in headers where an answer comes from (RFC 9211)."""
+    """Say in headers where an answer comes from (RFC 9211), and which handle it tells of."""
+    if not answer.labels:
+        return ()
     kept = answer.labels.get("cache")
+    if "handle" in answer.labels:
+        return ((HEADER.lower().encode(), answer.labels["handle"].encode()),)
     if kept == "hit":
         status = f"ksrpc; hit; ttl={answer.labels['ttl']}"
         return ((b"cache-status", status.encode()), (b"age", str(answer.labels["age"]).encode()))
@@ -113,6 +171,8 @@ async def watch_client(exchange: HttpExchange, handling: Awaitable[Answer], *, w
         return await task
     except asyncio.CancelledError:
         task.cancel()
+        if task.done() and not task.cancelled() and not task.exception() and (flow := task.result().flow):
+            flow.close()
         raise CancelledError("the client closed the connection") from None
     finally:
         gone.cancel()

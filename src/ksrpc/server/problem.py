@@ -24,6 +24,7 @@ _TITLES = {
     "busy": "Nothing can run the call now",
     "quota": "The quota is used up",
 }
+_UNTOLD = "The call may have run; its answer cannot be told"
 _QUOTA_TYPE = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 _DAY_S = 86_400
 #: What a text in a structured field cannot hold (RFC 9651).
@@ -43,7 +44,7 @@ def pack_problem(error: KsrpcError) -> Problem:
     """Make the problem document of an error."""
     if isinstance(error, RaisedError):
         return _pack_raised(error)
-    title = _TITLES.get(error.code, error.code.replace("_", " ").capitalize())
+    title = _UNTOLD if error.status == 409 else _TITLES.get(error.code, error.code.replace("_", " ").capitalize())
     fields: dict[str, Any] = {"type": "about:blank", "title": title, "status": error.status, "detail": str(error),
                               "code": error.code}  # fmt: skip
     if error.maybe_ran is not None:

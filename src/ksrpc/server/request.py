@@ -14,9 +14,13 @@ from urllib.parse import parse_qs
 
 from ksrpc.errors import DecodeError
 from ksrpc.gateway.identify import Visitor
+from ksrpc.gateway.repeat import Key
+from ksrpc.limits import REPEAT
 from ksrpc.server.negotiation import choose_media_type
 
 _NO = ("false", "0", "no")
+_KEY_NAME = "idempotency-key"
+_KEY = _KEY_NAME.encode()
 _ENTRIES = 512
 #: Longer heads are not remembered.
 _HEAD_BYTES = 2048
@@ -49,7 +53,7 @@ class Request:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: Mapping[str, str] = headers
-        self.visitor = Visitor(client[0] if client else "", self.headers, is_unix=client is None)
+        self.visitor = Visitor(client[0] if client else "", self.headers, is_unix=comes_by_file(scope))
         self._query: bytes = scope["query_string"]
 
     @cached_property
@@ -94,14 +98,41 @@ class Request:
             _parse_timeout(self.headers.get("x-ksrpc-timeout")),
         )
 
+    @cached_property
+    def age_s(self) -> float | None:
+        """Return how long ago the client sent this request first; None if this is the first time.
+
+        Raises:
+            DecodeError: It cannot be read.
+        """
+        sent = self.headers.get("x-ksrpc-retry")
+        return None if sent is None else _parse_age(sent)
+
+    @cached_property
+    def announced_bytes(self) -> int:
+        """Return how large the body is said to be."""
+        text = self.headers.get("content-length", "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
+
 
 _known: dict[Any, Request] = {}
+
+
+def take_key(scope: MutableMapping[str, Any]) -> bytes | None:
+    """Take the key out of a head if it stands last, as our client sends it: the rest says the same each time."""
+    headers = scope["headers"]
+    if not headers or headers[-1][0] != _KEY:
+        return None
+    scope["headers"] = headers[:-1]
+    key: bytes = headers[-1][1]
+    return key
 
 
 def read_request(scope: MutableMapping[str, Any]) -> Request:
     """Return what a request's head says; the same object for one that says the same."""
     client, headers = scope.get("client"), scope["headers"]
-    place = (client and client[0], scope["method"], scope["path"], scope["query_string"], *headers)
+    peer = client[0] if client else comes_by_file(scope)
+    place = (peer, scope["method"], scope["path"], scope["query_string"], *headers)
     request = _known.get(place)
     if request is not None:
         return request
@@ -111,6 +142,42 @@ def read_request(scope: MutableMapping[str, Any]) -> Request:
             _known.clear()
         _known[place] = request
     return request
+
+
+def read_key(request: Request, last: bytes | None) -> Key | None:
+    """Return how a client names its call, if it does.
+
+    Args:
+        request: The head.
+        last: What `take_key` took.
+
+    Raises:
+        DecodeError: It cannot be read, or is told without being there.
+    """
+    text = request.headers.get(_KEY_NAME) if last is None else last.decode("latin-1")
+    if text is None and request.age_s is None:
+        return None
+    if not text or len(text) > REPEAT.key_chars:
+        raise DecodeError(f"Idempotency-Key is a text of 1 to {REPEAT.key_chars} characters")
+    return Key(text, request.age_s, request.announced_bytes)
+
+
+def _parse_age(text: str) -> float:
+    try:
+        age_s = float(text)
+    except ValueError:
+        age_s = math.nan
+    if not 0 <= age_s < math.inf:
+        raise DecodeError("X-Ksrpc-Retry is how many seconds ago the request was sent first")
+    return age_s
+
+
+def comes_by_file(scope: MutableMapping[str, Any]) -> bool:
+    """Tell whether the peer came by a Unix socket; one that hung up at once over TCP has no address either."""
+    if scope.get("client"):
+        return False
+    server = scope.get("server")
+    return server is None or server[1] is None
 
 
 def parse_seconds(text: object) -> float:

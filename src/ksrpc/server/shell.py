@@ -27,6 +27,7 @@ from ksrpc.gateway import Gateway
 from ksrpc.gateway.identify import Visitor
 from ksrpc.model import User
 from ksrpc.server.problem import pack_problem
+from ksrpc.server.request import comes_by_file
 from ksrpc.transport.steady import EXTENSION, SteadyProtocol
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -34,6 +35,7 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 _AWAY = 1001
+_NO_SESSION = 4004
 #: Why the server hangs up, as a code of RFC 6455 section 7.4.1.
 _CODES = {
     ProtocolError: 1002,
@@ -42,6 +44,7 @@ _CODES = {
     AddressError: 1008,
     BusyError: 1008,
     TooLargeError: 1009,
+    NotFoundError: _NO_SESSION,
 }
 _REASON_CHARS = 100
 _KEEP_S = 1.0
@@ -52,9 +55,11 @@ class Shell(ABC):
 
     Attributes:
         steady: The connection itself, where it can be called; None on another server than ours.
+        end_code: The code with which the peer closed it, once it did.
     """
 
     steady: SteadyProtocol | None = None
+    end_code = 0
 
     def __init__(self, gateway: Gateway, user: User, visitor: Visitor, send: Send) -> None:
         self._gateway = gateway
@@ -71,6 +76,7 @@ class Shell(ABC):
             while (message := await receive())["type"] == "websocket.receive":
                 if (rest := self._take(message)) is not None:
                     await rest
+            self.end_code = message.get("code", 0)
         finally:
             keeper.cancel()
             for task in list(self._tasks.values()):
@@ -101,20 +107,28 @@ class Shell(ABC):
                 self._gateway.door.admit(self._visitor)
                 self._tick(time.monotonic())
             except (KsrpcError, OSError) as exc:
-                await self._send(_pack_close(exc))
+                await self._say_end(exc)
                 if server is not None:
                     server.cancel()
                 return
 
+    async def _say_end(self, error: Exception) -> None:
+        """Close and tell the peer why."""
+        await self._send(_pack_close(error))
+
+
+#: Makes the shell of one connection.
+MakeShell: TypeAlias = Callable[[Gateway, User, Visitor, Send], Shell]
+
 
 async def serve_socket(
-    gateway: Gateway, scope: Message, receive: Receive, send: Send, *, shell: type[Shell] | None
+    gateway: Gateway, scope: Message, receive: Receive, send: Send, *, shell: MakeShell | None
 ) -> None:
     """Serve one connection from its handshake to its end; without a shell nothing is at its address."""
     await receive()
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     client = scope.get("client")
-    visitor = Visitor(client[0] if client else "", headers, is_unix=client is None)
+    visitor = Visitor(client[0] if client else "", headers, is_unix=comes_by_file(scope))
     try:
         await gateway.door.prepare(visitor)
         user = gateway.door.identify(visitor)

@@ -1,4 +1,4 @@
-"""Many calls on one WebSocket: drives a Callee session over ASGI.
+"""Many calls on one WebSocket: drives a Callee session.
 
 Source: docs/spec/protocol.md; docs/reference/websocket.md.
 """
@@ -13,20 +13,23 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import asdict
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ksrpc import __version__, wire
-from ksrpc.errors import BusyError, LostError, ProtocolError, TooLargeError
+from ksrpc.errors import BusyError, ProtocolError, TooLargeError
 from ksrpc.gateway import Answer, Arguments, Call, Gateway
-from ksrpc.gateway.identify import Visitor
 from ksrpc.limits import INFLOWS, REQUEST
 from ksrpc.model import User
-from ksrpc.protocol import Buffer, Callee, FrameType
+from ksrpc.protocol import Buffer, Callee, FrameType, pack_head
 from ksrpc.protocol.event import BodyCame, Called, CancelCame, Described, Event, Greeted
 from ksrpc.protocol.fault import pack_fault
-from ksrpc.server.negotiation import OLD_CLIENT, PICKLE_STARTS
-from ksrpc.server.shell import Message, Receive, Send, Shell
+from ksrpc.protocol.ledger import Ledger
+from ksrpc.server.outflow import stream_frames
+from ksrpc.server.resume import Sessions
 from ksrpc.transport.link import RaisedError
+
+if TYPE_CHECKING:
+    from ksrpc.server.carrier import Carrier
 
 _NUMBER = (int, float)
 _STATUS = {"queued": FrameType.QUEUED, "started": FrameType.STARTED}
@@ -54,63 +57,103 @@ class _Inflow:
             self._consume(len(body))
 
 
-class SessionShell(Shell):
-    """Drive the session of one connection: its running calls, its writer."""
+class SessionShell:
+    """Drive one session, whichever connection carries it: its running calls, its writer.
 
-    def __init__(self, gateway: Gateway, user: User, visitor: Visitor, send: Send) -> None:
-        super().__init__(gateway, user, visitor, send)
-        self._opened_at = time.monotonic()
-        self._session = Callee(now=self._opened_at)
+    Attributes:
+        user: Whose it is.
+        name: Its id, once it may go on on another connection; empty if it ends with the one that it began on.
+        carrier: The connection; None while there is none.
+        visitor: Who was at the other end last.
+    """
+
+    def __init__(self, gateway: Gateway, user: User, sessions: Sessions, carrier: Carrier) -> None:
+        self.user = user
+        self.name = ""
+        self.carrier: Carrier | None = carrier
+        self.visitor = carrier.visitor
+        self._steady = carrier.steady
+        self._gateway = gateway
+        self._sessions = sessions
+        self._loop = asyncio.get_running_loop()
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._session = Callee(now=time.monotonic())
+        self._ledger: Ledger | None = None
+        self._pull = self._session.pull
         self._inflows: dict[int, _Inflow] = {}
-        self._is_writing = False
-        self._fault: Exception | None = None
+        self._objects = f"ws {secrets.token_hex(16)}"  # what objects that are kept for this session belong to
+        self._moved = asyncio.Event()
 
-    async def serve(self, receive: Receive) -> None:
-        """Take messages by plain calls where the connection offers that, by `receive` where it does not."""
-        if self.steady is not None:
-            self.steady.divert(self._take_now)
-        try:
-            await super().serve(receive)
-        finally:
-            if self.steady is not None:
-                self.steady.divert(None)
-        if self._fault is not None:
-            raise self._fault
+    def take(self, data: bytes) -> Coroutine[Any, Any, None] | None:
+        """Act on one message; return what is to be awaited before the next one is taken, if anything.
 
-    def _take_now(self, message: Message) -> None:
-        try:
-            rest = self._take(message)
-        except Exception as exc:
-            self._fault = exc
-            if self.steady is not None:
-                self.steady.stop()
+        Raises:
+            ProtocolError: The peer broke a rule.
+        """
+        now = time.monotonic()
+        if self._ledger is not None and self._ledger.hear(data):
+            self._session.hear(now)
         else:
-            if rest is not None:
-                self._spawn(rest)
-
-    def _take(self, message: Message) -> Coroutine[Any, Any, None] | None:
-        event = self._session.receive(self._read(message), time.monotonic())
-        if event is not None:
-            self._act(event)
+            event = self._session.receive(data, now)
+            if event is not None:
+                self._act(event)
+        self._moved.set()
         return None if self._session.outbox.is_empty or self._flush_now() else self._flush()
 
-    def _read(self, message: Message) -> bytes:
-        """Return a message's bytes; say to those who speak something else what is wrong."""
-        data: bytes | None = message.get("bytes")
-        if data is None:
-            raise ProtocolError("text messages are not spoken here, only binary ones")
-        if self._session.peer is None and data.startswith(PICKLE_STARTS):
-            raise ProtocolError(OLD_CLIENT)
-        return data
+    def tick(self, now: float) -> None:
+        """Do what is due; called every second.
 
-    def _check_greeted(self) -> None:
-        if self._session.peer is None and time.monotonic() - self._opened_at >= self._session.limits.hello_s:
-            raise LostError(f"no HELLO within {self._session.limits.hello_s:g} s")
-
-    def _tick(self, now: float) -> None:
-        self._check_greeted()
+        Raises:
+            LostError: The peer was silent for too long.
+        """
         self._session.tick(now)
+        if self._ledger is not None:
+            self._ledger.tell()
         self._spawn_flush()
+
+    # connections come and go
+
+    def attach(self, carrier: Carrier, received: int) -> None:
+        """Go on on another connection, whose peer has so many of our frames; a connection still there is cut off.
+
+        Raises:
+            ProtocolError: The peer cannot have so many, or so few.
+        """
+        if self._ledger is None:
+            raise ProtocolError("this session ends with its connection")
+        self._ledger.rewind(received)
+        self._session.hear(time.monotonic())
+        self._session.outbox.put_back([(pack_head(FrameType.ACK, offset=self._ledger.received), b"")])
+        old, self.carrier = self.carrier, carrier
+        self._steady, self.visitor = carrier.steady, carrier.visitor
+        if old is not None:
+            old.drop()
+        self._sessions.resume(self)
+        self._spawn_flush()
+
+    def leave(self, carrier: Carrier, *, is_broken: bool) -> None:
+        """Part from a connection: wait for another one if this one broke, end if it was closed."""
+        if self.carrier is not carrier:
+            return
+        self.carrier = self._steady = None
+        if is_broken and self.name:
+            self._sessions.keep(self)
+        else:
+            self.end()
+
+    def end(self) -> None:
+        """Cancel what runs."""
+        self._sessions.forget(self)
+        for task in list(self._tasks.values()):
+            task.cancel()
+        self._gateway.end_session(self._objects)
+
+    @property
+    def held_bytes(self) -> int:
+        """Return how many bytes of answers and arguments wait here."""
+        return self._session.outbox.value_bytes + (self._ledger.kept_bytes if self._ledger is not None else 0)
+
+    # calls
 
     def _act(self, event: Event) -> None:
         if isinstance(event, Called):
@@ -122,15 +165,21 @@ class SessionShell(Shell):
         elif isinstance(event, CancelCame):
             self._on_cancel(event.call)
         elif isinstance(event, Greeted):
-            self._session.welcome(
-                {
-                    "ksrpc": __version__,
-                    "session": secrets.token_hex(16),
-                    "features": sorted(wire.FEATURES),
-                    "heartbeat_s": self._session.limits.heartbeat_s,
-                    "timeout_s": self._gateway.config.call.timeout_s,
-                }
-            )
+            self._greet(event)
+
+    def _greet(self, event: Greeted) -> None:
+        fields = {
+            "ksrpc": __version__,
+            "features": sorted(wire.FEATURES),
+            "heartbeat_s": self._session.limits.heartbeat_s,
+            "timeout_s": self._gateway.config.call.timeout_s,
+        }
+        if event.meta.get("resume") is True:
+            self._ledger = Ledger(self._session)
+            self._pull = self._ledger.pull
+            self.name = self._sessions.add(self)
+            fields |= {"session": self.name, "resume_s": self._sessions.limits.window_s}
+        self._session.welcome(fields)
 
     def _on_call(self, event: Called) -> None:
         try:
@@ -151,14 +200,15 @@ class SessionShell(Shell):
         """Answer at once from the cache, or begin the call."""
         session, call_id = self._session, event.call
         call = Call(
-            self._user,
+            self.user,
             event.meta["path"],
             arguments,
             self._loop.time() + self._timeout_s(event.meta),
             is_main=event.meta.get("executor") == "main",
             cache_get=event.meta.get("cache_get") is not False,
             cache_expire=self._expire_s(event.meta),
-            tell=lambda kind, meta: session.status(call_id, _STATUS[kind], meta),
+            tell=partial(self._tell, call_id),
+            session=self._objects,
         )
         try:
             answer = self._gateway.glance(call)
@@ -171,7 +221,7 @@ class SessionShell(Shell):
             session.answer(call_id, answer.pieces, size=answer.size, meta=answer.labels)
 
     async def _describe(self, event: Described) -> None:
-        call = Call(self._user, event.meta["path"], Arguments(), self._loop.time() + self._timeout_s(event.meta))
+        call = Call(self.user, event.meta["path"], Arguments(), self._loop.time() + self._timeout_s(event.meta))
 
         async def pack() -> Answer:
             message = wire.pack(asdict(await self._gateway.describe(call)))
@@ -182,6 +232,8 @@ class SessionShell(Shell):
     async def _answer(self, call_id: int, work: Awaitable[Answer]) -> None:
         try:
             answer = await work
+            if answer.flow is not None:
+                await stream_frames(self._session, call_id, answer, flush=self._push, moved=self._await_move)
         except asyncio.CancelledError:
             self._session.fail(call_id, {"code": "cancelled", "maybe_ran": True})
         except RaisedError as exc:
@@ -189,10 +241,19 @@ class SessionShell(Shell):
         except Exception as exc:
             self._session.fail(call_id, pack_fault(exc))
         else:
-            self._session.answer(call_id, answer.pieces, size=answer.size, meta=answer.labels)
+            if answer.flow is None:
+                self._session.answer(call_id, answer.pieces, size=answer.size, meta=answer.labels)
         self._end(call_id)
+        await self._push()
+
+    async def _push(self) -> None:
         if not self._flush_now():
             await self._flush()
+
+    async def _await_move(self) -> None:
+        """Wait until the peer said something or bytes went out: credit may be there."""
+        self._moved.clear()
+        await self._moved.wait()
 
     def _arguments(self, event: Called) -> Arguments:
         """Open the way for the rest of the arguments; it may come before the call's task takes its first step."""
@@ -229,6 +290,10 @@ class SessionShell(Shell):
             self._session.fail(call_id, {"code": "cancelled", "maybe_ran": False})
         task.cancel()
 
+    def _tell(self, call_id: int, kind: str, meta: dict[str, Any]) -> None:
+        self._session.status(call_id, _STATUS[kind], meta)
+        self._spawn_flush()
+
     def _expire_s(self, meta: dict[str, Any]) -> float | None:
         asked = meta.get("cache_expire")
         return asked if isinstance(asked, _NUMBER) and 0 <= asked < math.inf else None
@@ -240,41 +305,49 @@ class SessionShell(Shell):
 
     def _spawn_flush(self) -> None:
         if not self._flush_now():
-            self._spawn(self._flush())
+            self.spawn(self._flush())
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let something be done beside."""
         self._loop.create_task(work).add_done_callback(_forget)
 
     def _flush_now(self) -> bool:
         """Send what waits as far as the connection takes it by plain calls; return whether nothing is left to send."""
-        steady, outbox = self.steady, self._session.outbox
-        if steady is None or self._is_writing:
+        steady, outbox = self._steady, self._session.outbox
+        is_soon = bool(self._tasks)  # others' answers may come in the same turn of the loop
+        if steady is None or self.carrier is None or self.carrier.is_writing:
             return False
         while steady.is_writable:
-            frame = None if outbox.is_empty else self._session.pull()
+            frame = None if outbox.is_empty else self._pull()
             if frame is None:
                 return True
-            steady.put(*frame)
+            steady.put(*frame, is_soon=is_soon)
         return False
 
     async def _flush(self) -> None:
         """Send what waits; whoever comes while another sends leaves it to that one."""
-        if self._is_writing:
+        carrier = self.carrier
+        if carrier is None or carrier.is_writing:
             return
-        self._is_writing = True
+        carrier.is_writing = True
         try:
             outbox = self._session.outbox
-            while not outbox.is_empty and (frame := self._session.pull()) is not None:
-                if self.steady is not None:
-                    await self.steady.drain()
-                    self.steady.put(*frame)
-                else:
-                    head, body = frame
-                    await self._send({"type": "websocket.send", "bytes": b"".join(frame) if body else head})
+            while carrier is self.carrier and not outbox.is_empty and (frame := self._pull()) is not None:
+                await self._send(carrier, *frame)
         except OSError:
-            pass  # the peer is gone; `serve` learns it from the next message
+            pass  # the peer is gone; the carrier learns it from its next message
         finally:
-            self._is_writing = False
+            carrier.is_writing = False
+            self._moved.set()
+
+    async def _send(self, carrier: Carrier, head: bytes, body: Buffer) -> None:
+        """Send one frame; if the session has another connection by the time it could go out, it goes out there."""
+        if carrier.steady is None:
+            await carrier.send({"type": "websocket.send", "bytes": b"".join((head, body)) if body else head})
+            return
+        await carrier.steady.drain()
+        if carrier is self.carrier:
+            carrier.steady.put(head, body)
 
 
 def _forget(task: asyncio.Task[None]) -> None:

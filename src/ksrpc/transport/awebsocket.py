@@ -8,34 +8,51 @@ Source: docs/spec/protocol.md "Carriers".
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import weakref
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
 
-from ksrpc.errors import ConnectError, DeadlineError, KsrpcError
+from ksrpc.errors import BusyError, ConnectError, DeadlineError, KsrpcError, LostError
 from ksrpc.limits import ANSWER_GRACE_S, SESSION
 from ksrpc.protocol import Buffer, Meta
+from ksrpc.transport.backoff import PASSING, Backoff
 from ksrpc.transport.conversation import Conversation
-from ksrpc.transport.dial import explain_silence, join, parse_url
+from ksrpc.transport.dial import Address, explain_silence, join
 from ksrpc.transport.ending import LoopEnd
+from ksrpc.transport.feed import Feed
+from ksrpc.transport.held import RELEASES
+from ksrpc.transport.items import AsyncInlet, AsyncRemoteIterator
 from ksrpc.transport.waiter import Pledge
+from ksrpc.transport.watch import Watch
 
 _KEEP_S = 5.0
+#: With fewer calls under way each is sent at once.
+_FEW = 3
 _GRACE_S = ANSWER_GRACE_S
 
 
 class _Carrier(asyncio.BufferedProtocol):
-    """Move bytes between the loop's transport and a conversation."""
+    """Move bytes between the loop's transport and a conversation.
+
+    Attributes:
+        changed: The handshake or the greeting went on, or the connection is over.
+        failure: Why it is over; a ConnectError if it broke, any other if it was ended.
+        on_end: Is told of it.
+    """
 
     def __init__(self, talk: Conversation) -> None:
         self.talk = talk
         self.transport: asyncio.WriteTransport | None = None
-        self.changed = asyncio.Event()  # the handshake or the greeting went on, or the connection is lost
+        self.changed = asyncio.Event()
         self.failure: KsrpcError | None = None
+        self.on_end: Callable[[KsrpcError], None] | None = None
         self.is_open = False
         self._may_write = True
+        self._is_due = False
         self._room = memoryview(b"")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -55,12 +72,17 @@ class _Carrier(asyncio.BufferedProtocol):
             if self.is_open:
                 self.talk.receive(data)
             else:
-                self.is_open = self.talk.shake(data)
+                self._shake(data)
         except KsrpcError as exc:
             self.fail(exc)
             return
         self.flush()
         self.changed.set()
+
+    def _shake(self, data: memoryview) -> None:
+        self.is_open = self.talk.shake(data)
+        if self.is_open and self.talk.welcome and self.transport is not None:
+            self.transport.write(self.talk.attach())
 
     def eof_received(self) -> None:
         """Take note that the server hung up."""
@@ -81,65 +103,86 @@ class _Carrier(asyncio.BufferedProtocol):
 
     def flush(self) -> None:
         """Write what waits, as far as the carrier takes it."""
-        outbox = self.talk.session.outbox
-        more = self.is_open and not outbox.is_empty
-        while more and self._may_write and self.transport is not None and not self.talk.loss:
-            data, more = self.talk.pull()
+        talk = self.talk
+        more = self.is_open and not talk.session.outbox.is_empty and (talk.is_attached or not talk.welcome)
+        while more and self._may_write and self.transport is not None and self.failure is None:
+            data, more = talk.pull()
             self.transport.write(data)
+
+    def flush_soon(self) -> None:
+        """Write what waits: with the loop's next turn, and what comes until then, if other calls are under way."""
+        if len(self.talk.waiters) < _FEW:
+            self.flush()
+        elif not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._flush_due)
+
+    def _flush_due(self) -> None:
+        self._is_due = False
+        self.flush()
 
     def tick(self) -> None:
         """Send a heartbeat if one is due; give a silent server up."""
         try:
             self.talk.tick(time.monotonic())
+        except LostError as exc:
+            self.fail(ConnectError(str(exc)))
         except KsrpcError as exc:
             self.fail(exc)
         self.flush()
 
     def fail(self, error: KsrpcError) -> None:
-        """End the connection and every call on it."""
-        if not self.talk.loss:
-            self.failure = error
-            self.talk.lose(str(error))
+        """End the connection."""
+        if self.failure is not None:
+            return
+        self.failure = error
         self.changed.set()
         if self.transport is not None:
             self.transport.abort()
+        if self.on_end is not None:
+            self.on_end(error)
+
+    def leave(self) -> None:
+        """Say good-bye and hang up at once."""
+        if self.transport is not None and self.failure is None:
+            self.transport.write(self.talk.part())
+            self.fail(ConnectError("the connection was closed here"))
 
 
 class AsyncSocketShell:
     """Make calls on the loop that opened it; use `open`."""
 
-    def __init__(self, carrier: _Carrier) -> None:
-        self._carrier = carrier
+    def __init__(self, carrier: _Carrier, address: Address, connect_s: float | None) -> None:
         self._talk = carrier.talk
+        self._address = address
+        self._connect_s = connect_s
         self._loop = asyncio.get_running_loop()
+        self._released: deque[str] = deque()  # handles that nobody holds any more
         self._keeper = self._loop.call_later(_KEEP_S, _keep, weakref.ref(self))
-        self._end = LoopEnd(partial(_hang_up, weakref.ref(carrier)))
+        self._restoring: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, url: str, *, token: str | None, connect_s: float | None) -> AsyncSocketShell:
+    async def open(
+        cls, address: Address, *, token: str | None, connect_s: float | None, watch: Watch | None = None
+    ) -> AsyncSocketShell:
         """Connect, shake hands and greet.
 
         Raises:
             ConnectError: There is no ksrpc WebSocket.
             KsrpcError: The server refuses; the class says why.
         """
-        address = parse_url(url, ("ws", "wss"))
-        carrier = _Carrier(Conversation(url, token=token))
-        try:
-            async with asyncio.timeout(connect_s):
-                await join(address, carrier)
-            async with asyncio.timeout(connect_s if connect_s is not None else SESSION.hello_s):
-                await _greet(carrier)
-        except TimeoutError:
-            carrier.fail(ConnectError("too late"))
-            said = "the server accepted the connection and then said nothing"
-            raise ConnectError(said if carrier.transport else explain_silence(address, connect_s)) from None
-        except BaseException:
-            carrier.fail(ConnectError("given up"))
-            raise
-        shell = cls(carrier)
-        await shell._end.arm()
+        carrier = await _connect(Conversation(address.ws_url, token=token, watch=watch), address, connect_s)
+        shell = cls(carrier, address, connect_s)
+        await shell._adopt(carrier)
         return shell
+
+    async def _adopt(self, carrier: _Carrier) -> None:
+        self._carrier = carrier
+        carrier.on_end = partial(_tell_end, weakref.ref(self), carrier.talk)
+        self._end = LoopEnd(partial(_hang_up, weakref.ref(carrier)))
+        await self._end.arm()
+        if carrier.failure is not None:
+            carrier.on_end(carrier.failure)
 
     @property
     def is_usable(self) -> bool:
@@ -162,16 +205,45 @@ class AsyncSocketShell:
 
     def close(self) -> None:
         """Say good-bye and hang up; calls under way fail."""
-        carrier = self._carrier
         self._keeper.cancel()
-        if carrier.transport is not None and not self._talk.loss:
-            carrier.transport.write(self._talk.part())
+        if self._restoring is not None:
+            self._restoring.cancel()
+        if not self._talk.loss:
             self._talk.lose("the connection was closed here")
-            carrier.transport.close()
+            self._carrier.leave()
+
+    def on_end(self, error: KsrpcError) -> None:
+        """Find another connection if this one broke and the server keeps the session for calls under way."""
+        if isinstance(error, ConnectError) and self._talk.may_resume:
+            self._restoring = self._loop.create_task(self._restore())
+        else:
+            self._talk.lose(str(error))
+
+    async def _restore(self) -> None:
+        """Carry the session on on another connection; who waits does so on."""
+        backoff = Backoff(self._talk.resume_s)
+        while not self._talk.loss:
+            self._talk.restart()
+            times_s = (self._connect_s, SESSION.hello_s, backoff.left_s)
+            try:
+                carrier = await _connect(self._talk, self._address, min(t for t in times_s if t is not None))
+            except PASSING as exc:
+                pause_s = backoff.pause_s(exc)
+                if pause_s is None or not self._talk.is_wanted:
+                    self._talk.lose("the connection broke and could not be resumed")
+                    return
+                await asyncio.sleep(pause_s)
+            except Exception as exc:  # whatever it is, nobody may wait on
+                self._talk.lose(f"the connection broke, and the session cannot be resumed: {exc}")
+                return
+            else:
+                await self._adopt(carrier)
+                carrier.flush()
+                return
 
     async def _await(self, call: int, pledge: Pledge, timeout_s: float | None) -> Any:
         began = time.monotonic()
-        self._carrier.flush()
+        self._carrier.flush_soon()
         try:
             if timeout_s is None:
                 await pledge.done
@@ -179,13 +251,65 @@ class AsyncSocketShell:
                 async with asyncio.timeout(timeout_s + _GRACE_S):
                     await pledge.done
         except TimeoutError:
-            self._talk.doubt(began)
-            raise DeadlineError("no answer within the call's time", maybe_ran=self._abandon(call)) from None
+            was_sent = self._abandon(call)
+            self._doubt(began)
+            raise DeadlineError("no answer within the call's time", maybe_ran=was_sent) from None
         except BaseException:
             self._abandon(call)
             raise
+        finally:
+            self._talk.settle(call)
+        if pledge.feed is not None:
+            return AsyncRemoteIterator(_LoopItems(self, call, pledge, timeout_s))
         self._talk.waiters.pop(call, None)
-        return pledge.result()
+        value = pledge.result()
+        return value if pledge.handle is None else self._talk.hold(pledge.handle, value, self.release)
+
+    def _doubt(self, since: float) -> None:
+        """Leave a connection from which nothing came for the whole time of a call."""
+        self._talk.doubt(since)
+        if self._talk.is_suspect and self._talk.waiters and self._talk.may_resume:
+            self._carrier.fail(ConnectError("nothing was heard from the server"))
+
+    async def take_items(self, call: int, pledge: Pledge, timeout_s: float | None) -> list[bytes]:
+        """Wait for the next items of a stream; none at the end.
+
+        Raises:
+            BaseException: What ended it.
+        """
+        feed = pledge.feed or Feed()
+        if not feed.has_news:
+            pledge.renew()
+            try:
+                async with asyncio.timeout(None if timeout_s is None else timeout_s + _GRACE_S):
+                    await pledge.done
+            except TimeoutError:
+                raise DeadlineError("no item within the call's time") from None
+            finally:
+                self._talk.settle(call)
+        try:
+            return self._talk.take_items(call, feed)
+        finally:
+            self._carrier.flush()
+
+    def drop(self, call: int) -> None:
+        """Give a stream up; from anywhere."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._abandon, call)
+
+    def release(self, handle: str) -> None:
+        """Let the server forget an object, soon; from anywhere."""
+        self._released.append(handle)
+        if len(self._released) == 1 and not self._loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # it closes at this moment: all ends with it
+                self._loop.call_soon_threadsafe(self._sweep)
+
+    def _sweep(self) -> None:
+        while self._released and not self._talk.loss:
+            count = min(RELEASES, len(self._released))
+            with contextlib.suppress(BusyError):  # the connection ends, and all that was kept for it
+                self._talk.release([self._released.popleft() for _ in range(count)])
+        self._carrier.flush()
 
     def _abandon(self, call: int) -> bool:
         was_sent = self._talk.abandon(call)
@@ -194,13 +318,50 @@ class AsyncSocketShell:
 
     def keep(self) -> bool:
         """Keep an idle connection alive; return whether it still lives."""
-        self._carrier.tick()
+        if self._carrier.failure is None:
+            self._carrier.tick()
         self._keeper = self._loop.call_later(_KEEP_S, _keep, weakref.ref(self))
         return not self._talk.loss
 
 
+class _LoopItems(AsyncInlet):
+    """Be the way in of one stream; holds the connection until it is over."""
+
+    def __init__(self, shell: AsyncSocketShell, call: int, pledge: Pledge, timeout_s: float | None) -> None:
+        self._shell = shell
+        self._call = call
+        self._pledge = pledge
+        self._timeout_s = timeout_s
+
+    async def next_bodies(self) -> list[bytes]:
+        """Wait for the next items."""
+        return await self._shell.take_items(self._call, self._pledge, self._timeout_s)
+
+    def close(self) -> None:
+        """Cancel the call."""
+        self._shell.drop(self._call)
+
+
+async def _connect(talk: Conversation, address: Address, connect_s: float | None) -> _Carrier:
+    """Connect, shake hands, and greet or go on where the last connection broke."""
+    carrier = _Carrier(talk)
+    try:
+        async with asyncio.timeout(connect_s):
+            await join(address, carrier, connect_s)
+        async with asyncio.timeout(connect_s if connect_s is not None else SESSION.hello_s):
+            await _greet(carrier)
+    except TimeoutError:
+        carrier.fail(ConnectError("too late"))
+        said = "the server accepted the connection and then said nothing"
+        raise ConnectError(said if carrier.transport else explain_silence(address, connect_s)) from None
+    except BaseException:
+        carrier.fail(ConnectError("given up"))
+        raise
+    return carrier
+
+
 async def _greet(carrier: _Carrier) -> None:
-    while not carrier.talk.welcome:
+    while not carrier.talk.is_attached:
         if carrier.failure is not None:
             text = str(carrier.failure)
             greets = f"the server did not greet: {text}" if carrier.is_open else text
@@ -209,10 +370,19 @@ async def _greet(carrier: _Carrier) -> None:
         await carrier.changed.wait()
 
 
+def _tell_end(reference: weakref.ref[AsyncSocketShell], talk: Conversation, error: KsrpcError) -> None:
+    shell = reference()
+    if shell is not None:
+        shell.on_end(error)
+    else:
+        talk.lose(str(error))
+
+
 def _hang_up(reference: weakref.ref[_Carrier]) -> None:
     carrier = reference()
-    if carrier is not None and carrier.transport is not None:
-        carrier.transport.abort()
+    if carrier is not None:
+        carrier.talk.lose("its event loop has ended")  # nobody is left who could go on elsewhere
+        carrier.leave()
 
 
 def _keep(reference: weakref.ref[AsyncSocketShell]) -> None:

@@ -1,19 +1,21 @@
-"""One WebSocket connection to a gateway, sans I/O: its handshake, its session, and who waits for which answer.
+"""A session with a gateway over WebSocket, sans I/O: handshake, greeting, and who waits for which answer.
 
 A shell owns the socket and drives this from one thread at a time (it brings its own lock if it has several):
 
 * sends `request()`, feeds what comes into `room()` and tells `shake(count)` until that returns True;
 * then feeds `receive(count)`, and sends what `pull()` gives whenever there may be something;
-* calls `tick(now)` every few seconds, and `lose(reason)` when the carrier breaks.
+* calls `tick(now)` every few seconds;
+* when the socket breaks and `may_resume`, calls `restart()`, and does all of this again on another socket; it is
+  through when `is_attached`. Else it calls `lose(reason)`.
 
-Source: docs/spec/protocol.md "Carriers".
+Source: docs/spec/protocol.md "Carriers", "Resume".
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, InvalidStatus
@@ -22,13 +24,20 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from ksrpc import __version__, wire
-from ksrpc.errors import ConnectError, KsrpcError, LostError
-from ksrpc.limits import SESSION
-from ksrpc.protocol import Buffer, Caller, Meta
-from ksrpc.protocol.event import Event, GoAwayCame, Greeted, RaiseCame, ResultCame
+from ksrpc.errors import ConnectError, KsrpcError, LostError, ProtocolError
+from ksrpc.limits import RESUME, SESSION
+from ksrpc.protocol import Buffer, Caller, FrameType, Meta, pack_head
+from ksrpc.protocol.event import Event, GoAwayCame, Greeted, RaiseCame, ResultCame, StatusCame
+from ksrpc.protocol.ledger import Ledger, parse_count
+from ksrpc.transport.feed import Feed
+from ksrpc.transport.held import RELEASE, Held
 from ksrpc.transport.inlet import Inlet
 from ksrpc.transport.problem import parse_problem
+from ksrpc.transport.sight import News, look_at
+from ksrpc.transport.watch import Sight, Watch
 
+#: Small frames go out together until they are so many bytes.
+_JOIN_BYTES = 1 << 14
 _MAX_MESSAGE = SESSION.frame_bytes + SESSION.meta_bytes + 64
 
 
@@ -36,9 +45,15 @@ class Waiting(Protocol):
     """Say what is told to who waits for an answer."""
 
     is_done: bool
+    feed: Feed | None
+    news: News | None
+    path: str
 
-    def take(self, event: ResultCame) -> None:
-        """Take a piece of the value."""
+    def take(self, event: ResultCame) -> int:
+        """Take a piece of the value; return how many of its bytes need not be waited for."""
+
+    def hear(self, event: StatusCame) -> None:
+        """Take what informs only."""
 
     def fail(self, event: RaiseCame) -> None:
         """Take the end without a value."""
@@ -48,29 +63,43 @@ class Waiting(Protocol):
 
 
 class Conversation:
-    """Hold the state of one connection.
+    """Hold the state of one session and of the WebSocket that carries it now.
 
     Attributes:
         welcome: The server's greeting; empty before it came.
         loss: Why the connection is lost; empty while it is not.
         waiters: Who waits, by call.
+        held: Handles of this session that were not let go.
         is_suspect: Whether the server has kept silent where it owed an answer: new calls go elsewhere.
+        is_attached: Whether this WebSocket carries the session: the greeting is over, or what takes its place later.
     """
 
-    def __init__(self, url: str, *, token: str | None) -> None:
+    def __init__(self, url: str, *, token: str | None, watch: Watch | None = None) -> None:
         self.welcome: Meta = {}
         self.loss = ""
         self.is_suspect = False
         self.waiters: dict[int, Waiting] = {}
+        self.held: set[str] = set()
         self.session = Caller(now=time.monotonic())
+        self._ledger: Ledger | None = Ledger(self.session)
+        self._pull = self._ledger.pull
+        self._url = url
+        self._token = token
+        self._watch = watch
+        if watch is not None:
+            watch.add(self)
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin on another socket."""
+        self.is_attached = False
         self._parts: list[Buffer] = []
         self._inlet = Inlet(_MAX_MESSAGE)
         self.room = self._inlet.room
-        self._protocol = ClientProtocol(parse_uri(url), max_size=_MAX_MESSAGE)
+        self._protocol = ClientProtocol(parse_uri(self._url), max_size=_MAX_MESSAGE)
         self._protocol.reader = self._inlet
         self._protocol.parser = self._protocol.parse()
         next(self._protocol.parser)
-        self._token = token
 
     # the handshake
 
@@ -103,8 +132,44 @@ class Conversation:
         if failure is not None or protocol.state is not State.OPEN:
             reason = failure if isinstance(failure, InvalidHandshake) else "no answer"
             raise ConnectError(f"this is not a ksrpc WebSocket: {reason}")
-        self.session.greet({"ksrpc": __version__, "features": sorted(wire.FEATURES)})
+        if not self.welcome:
+            self.session.greet({"ksrpc": __version__, "features": sorted(wire.FEATURES), "resume": True})
         return True
+
+    # another socket
+
+    @property
+    def resume_s(self) -> float:
+        """Return how long the server keeps this session without a connection; 0 if this one ends it."""
+        told = self.welcome.get("resume_s") if self._ledger is not None else None
+        return max(0.0, min(told, RESUME.window_s)) if isinstance(told, int | float) else 0.0
+
+    @property
+    def may_resume(self) -> bool:
+        """Tell whether going on on another socket can be tried, and there is a call or an object for which to do so."""
+        is_wanted = bool(self.session.tracks or self.held)
+        return is_wanted and self.resume_s > 0 and not self.loss and not self.session.is_leaving
+
+    @property
+    def is_wanted(self) -> bool:
+        """Tell whether somebody waits, or holds an object."""
+        return bool(self.waiters or self.held)
+
+    def attach(self) -> bytes:
+        """Return the first bytes on a socket that is to take up the session."""
+        received = self._ledger.received if self._ledger is not None else 0
+        meta = {"session": self.welcome.get("session")}
+        self._protocol.send_binary(pack_head(FrameType.ATTACH, meta=meta, offset=received))
+        return b"".join(self._protocol.data_to_send())
+
+    def _on_attached(self, message: Buffer, now: float) -> None:
+        """Take the server's first word on such a socket: how much it has."""
+        if self._ledger is None or not message or message[0] != FrameType.ACK:
+            raise ProtocolError("ATTACH must be answered by ACK")
+        self._ledger.rewind(parse_count(message))
+        self.session.hear(now)
+        self.is_attached = True
+        self.is_suspect = False
 
     # calls
 
@@ -120,12 +185,15 @@ class Conversation:
             BusyError: No further call can be made on this connection.
         """
         call = self.session.call(meta, pieces)
+        if self._watch is not None:
+            self._show(waiter, meta["path"])
         self.waiters[call] = waiter
         return call
 
     def describe(self, path: str, waiter: Waiting) -> int:
         """Ask what stands at a path."""
         call = self.session.describe(path)
+        self._show(waiter, path)
         self.waiters[call] = waiter
         return call
 
@@ -136,6 +204,53 @@ class Conversation:
         self.session.abandon(call, "the caller gave up")
         return was_sent
 
+    def hold(self, handle: str, description: Any, release: Callable[[str], None]) -> Held:
+        """Return what an answer stands for."""
+        self.held.add(handle)
+        return Held(handle, description, release)
+
+    def release(self, handles: list[str]) -> None:
+        """Let the server forget objects; nobody waits for its answer.
+
+        Raises:
+            BusyError: As `call`.
+        """
+        self.held.difference_update(handles)
+        message = wire.pack_arguments((handles,), {})
+        call = self.session.call({"path": RELEASE}, message.segments)
+        self.session.tracks[call].is_abandoned = True
+
+    def take_items(self, call: int, feed: Feed) -> list[bytes]:
+        """Return the items of a stream that has news, still encoded; none at the end.
+
+        Raises:
+            BaseException: What ended the stream.
+        """
+        try:
+            bodies, taken = feed.take()
+        except BaseException:
+            self.waiters.pop(call, None)
+            raise
+        if taken:
+            self.session.consume(call, taken)
+        if not bodies:
+            self.waiters.pop(call, None)
+        return bodies
+
+    def _show(self, waiter: Waiting, path: str) -> None:
+        waiter.path = path
+        if self._watch is not None and not self._watch.is_awake:
+            self._watch.wake()
+
+    def look(self) -> Iterator[Sight]:
+        """Show the calls under way; from any thread."""
+        return look_at(self)
+
+    def settle(self, call: int) -> None:
+        """Have what is shown of a call taken away, before its caller goes on."""
+        if self._watch is not None and self._watch.shown:
+            self._watch.settle((id(self), call))
+
     def doubt(self, since: float) -> None:
         """Take note of a call over its time; if nothing at all came since then, the connection may be a dead one."""
         if self.session.heard_at < since:
@@ -145,7 +260,7 @@ class Conversation:
         """Fail every call under way, each with the truth about whether it may have run."""
         self.loss = self.loss or reason
         for call, waiter in list(self.waiters.items()):
-            if not waiter.is_done:
+            if not waiter.is_done or waiter.feed is not None:
                 waiter.lose(LostError(reason, maybe_ran=self.session.was_sent(call)))
         self.waiters.clear()
 
@@ -175,20 +290,35 @@ class Conversation:
             raise LostError(f"the server closed the connection: {reason}")
 
     def _hear(self, message: Buffer, now: float) -> None:
+        if self._ledger is not None:
+            if not self.is_attached and self.welcome:
+                self._on_attached(message, now)
+                return
+            if self._ledger.hear(message):
+                self.session.hear(now)
+                return
         event = self.session.receive(message, now)
         if event is not None:
             self._act(event)
 
     def pull(self) -> tuple[bytes, bool]:
-        """Return the bytes of the next frames, at most one with a body, and whether there is more."""
+        """Return the bytes of the next frames, small ones together, and whether there is more."""
         if self._protocol.state is not State.OPEN:
             return b"", False
-        while (frame := self.session.pull()) is not None:
+        count = 0
+        while count < _JOIN_BYTES and (frame := self._pull()) is not None:
             self._protocol.send_binary(b"".join(frame))
-            if frame[1]:
-                break
+            count += len(frame[1])
+        return b"".join(self._protocol.data_to_send()), count >= _JOIN_BYTES and self.has_sendable
+
+    @property
+    def has_sendable(self) -> bool:
+        """Tell whether something waits that credit, and the ledger, allow to be sent."""
         outbox = self.session.outbox
-        return b"".join(self._protocol.data_to_send()), not outbox.is_empty and bool(outbox)
+        if outbox.is_empty:
+            return False
+        is_full = self._ledger is not None and self._ledger.is_full
+        return bool(outbox.control_frames) if is_full else bool(outbox)
 
     def tick(self, now: float) -> None:
         """Send a heartbeat if one is due.
@@ -197,6 +327,8 @@ class Conversation:
             LostError: Nothing was heard from the server for too long.
         """
         self.session.tick(now)
+        if self._ledger is not None:
+            self._ledger.tell()
 
     def part(self) -> bytes:
         """Return the bytes of a good-bye."""
@@ -219,18 +351,27 @@ class Conversation:
     def _act(self, event: Event) -> None:
         if isinstance(event, ResultCame):
             waiter = self.waiters.get(event.call)
-            if waiter is not None:
-                waiter.take(event)
-            if event.credited:
-                self.session.consume(event.call, len(event.body))
+            taken = len(event.body) if waiter is None else waiter.take(event)
+            if event.credited and taken:
+                self.session.consume(event.call, taken)
         elif isinstance(event, RaiseCame):
             waiter = self.waiters.get(event.call)
             if waiter is not None:
                 waiter.fail(event)
+        elif isinstance(event, StatusCame):
+            if (waiter := self.waiters.get(event.call)) is not None:
+                waiter.hear(event)
         elif isinstance(event, Greeted):
-            self.welcome = event.meta
+            self._on_welcome(event.meta)
         elif isinstance(event, GoAwayCame):
             self.session.is_leaving = True
+
+    def _on_welcome(self, meta: Meta) -> None:
+        self.welcome = meta
+        self.is_attached = True
+        if self.resume_s <= 0 or not isinstance(meta.get("session"), str):
+            self._ledger = None
+            self._pull = self.session.pull
 
 
 def _refusal(error: KsrpcError) -> KsrpcError:

@@ -8,30 +8,135 @@ Source: docs/reference/http.md.
 from __future__ import annotations
 
 import http.client
+import io
 import select
+import socket
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+import time
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 from ksrpc import __version__, wire
 from ksrpc.errors import DeadlineError, DecodeError, LostError, TooLargeError
 from ksrpc.limits import ANSWER_GRACE_S, MIB
 from ksrpc.protocol import Buffer
+from ksrpc.transport.body import BodyItems
 from ksrpc.transport.dial import Address, dial
+from ksrpc.transport.held import HEADER, HandleSession
+from ksrpc.transport.held import MEDIA_TYPE as HELD_TYPE
+from ksrpc.transport.items import RemoteIterator
 from ksrpc.transport.problem import lost_answer, parse_problem
+from ksrpc.transport.retry import Names, Retry
+from ksrpc.transport.watch import State, Trail, Trails, Watch, no_trail
+from ksrpc.wire.item import MEDIA_TYPE as STREAM_TYPE
 
 _JOIN_BYTES = 1 << 16
 ERROR_BYTES = MIB
 _GRACE_S = ANSWER_GRACE_S
+#: Where somebody looks, large bodies go and come in pieces of this size.
+_LOOK_BYTES = 1 << 18
+
+
+class _Connection(http.client.HTTPConnection):
+    """Know what its request is at, and until when; a socket by itself counts its time anew with each piece."""
+
+    trail: Trail = no_trail()
+    _timeout_s: float | None = None
+    _until: float | None = None
+    _source: _Source | None = None
+
+    def begin(self, timeout_s: float | None) -> None:
+        """Begin a request that has so much time."""
+        self._timeout_s = timeout_s
+        self._until = None if timeout_s is None else time.monotonic() + timeout_s
+        self.sock.settimeout(timeout_s)
+
+    def response_class(self, sock: socket.socket, **kwargs: Any) -> http.client.HTTPResponse:  # type: ignore[override]
+        """Read an answer until the end of that time, in however many pieces it comes."""
+        response = http.client.HTTPResponse(sock, **kwargs)
+        if self._until is not None:
+            response.fp.close()
+            self._source = _Source(sock, self._until)
+            response.fp = io.BufferedReader(self._source)
+        return response
+
+    def go_on(self) -> None:
+        """Let the rest of an answer take that time anew for each of its pieces."""
+        if self._source is not None:
+            self._source.release(self._timeout_s)
+
+
+class _Source(io.RawIOBase):
+    """Read from a socket until some time."""
+
+    def __init__(self, sock: socket.socket, until: float) -> None:
+        self._sock = sock
+        self._file = sock.makefile("rb", buffering=0)
+        self._until: float | None = until
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._until is not None:
+            self._sock.settimeout(max(0.001, self._until - time.monotonic()))
+        return self._file.readinto(buffer)
+
+    def release(self, timeout_s: float | None) -> None:
+        """Take the socket's own time from now on, which counts anew with each piece."""
+        self._until = None
+        self._sock.settimeout(timeout_s)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class Request(NamedTuple):
+    """Hold what is asked.
+
+    Attributes:
+        headers: Beside those of every request.
+        key: The name of the call, so that it can be sent again; empty for what may be asked any number of times.
+        retry: Why this is the second attempt, which has a connection of its own.
+    """
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    pieces: Sequence[Buffer]
+    key: str = ""
+    retry: Retry | None = None
+
+    def lines(self, common: dict[str, str]) -> list[tuple[str, str]]:
+        """Return all headers, the key last: the server looks there."""
+        lines = [*self.headers.items(), *common.items()]
+        if self.retry is not None and self.key:
+            lines.append(("X-Ksrpc-Retry", f"{self.retry.age_s:.3f}"))
+        if self.key:
+            lines.append(("Idempotency-Key", self.key))
+        return lines
 
 
 class HttpShell:
     """Send requests to one server. Usable from any number of threads at once."""
 
-    def __init__(self, address: Address, *, token: str | None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        *,
+        token: str | None,
+        handles: HandleSession | None = None,
+        watch: Watch | None = None,
+    ) -> None:
+        self._trails = Trails(watch)
         self._address = address
         self._token = token
-        self._idle: list[http.client.HTTPConnection] = []
+        self._handles = handles or HandleSession()
+        self._names = Names()
+        self._idle: list[_Connection] = []
         self._lock = threading.Lock()
         self._is_closed = False
 
@@ -43,12 +148,13 @@ class HttpShell:
             LostError: The connection broke; `maybe_ran` tells whether the call may have run.
             KsrpcError: As the server or the library has it.
         """
-        headers = {"Content-Type": wire.MEDIA_TYPE, "Content-Length": str(message.nbytes)}
-        return self._exchange("POST", target, headers, message.segments, connect_s, timeout_s)
+        headers = {"Content-Type": wire.MEDIA_TYPE, "Content-Length": str(message.nbytes), **self._handles.headers()}
+        request = Request("POST", target, headers, message.segments, self._names.next())
+        return self._deliver(request, connect_s, timeout_s)
 
     def get(self, target: str, *, connect_s: float | None, timeout_s: float | None) -> Any:
         """Return the value at an address that is read only."""
-        return self._exchange("GET", target, {}, (), connect_s, timeout_s)
+        return self._deliver(Request("GET", target, {}, ()), connect_s, timeout_s)
 
     @property
     def is_usable(self) -> bool:
@@ -68,66 +174,75 @@ class HttpShell:
         for connection in self.__dict__.get("_idle", ()):
             connection.close()
 
-    def _exchange(
-        self,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        pieces: Iterable[Buffer],
-        connect_s: float | None,
-        timeout_s: float | None,
-    ) -> Any:
-        connection = self._borrow(connect_s)
-        keep = False
+    def _deliver(self, request: Request, connect_s: float | None, timeout_s: float | None) -> Any:
+        """Exchange a request, once more if its connection broke."""
+        began = time.monotonic()
         try:
-            connection.sock.settimeout(None if timeout_s is None else timeout_s + _GRACE_S)
-            was_sent = self._send(
-                connection, method, target, {**headers, **call_headers(self._address, self._token, timeout_s)}, pieces
-            )
-            value, keep = self._receive(connection, was_sent=was_sent)
-        finally:
-            self._give_back(connection, keep=keep)
+            value = self._exchange(request, connect_s, timeout_s)
+        except LostError as exc:
+            retry = Retry(exc, began, timeout_s)
+            time.sleep(retry.pause_s)
+            with retry:
+                value = self._exchange(request._replace(retry=retry), retry.connect_s(connect_s), retry.left_s)
+                retry.check(value.error if isinstance(value, Failure) else None)
         return unwrap(value)
 
-    def _give_back(self, connection: http.client.HTTPConnection, *, keep: bool) -> None:
+    def _exchange(self, request: Request, connect_s: float | None, timeout_s: float | None) -> Any:
+        trail = self._trails.open(request.target, State.CONNECTING)
+        connection: _Connection | None = None
+        keep: bool | None = False
+        try:
+            connection = self._connect(connect_s) if request.retry else self._borrow(connect_s)
+            connection.trail = trail
+            connection.begin(None if timeout_s is None else timeout_s + _GRACE_S)
+            was_sent = self._send(connection, request, call_headers(self._address, self._token, timeout_s))
+            value, keep = self._receive(connection, was_sent=was_sent)
+            if isinstance(value, http.client.HTTPResponse):
+                keep = None  # the stream has it
+                release = partial(_give_back, weakref.ref(self), connection)
+                return RemoteIterator(BodyItems(value, release, trail))
+        finally:
+            if keep is not None:
+                trail.close()
+                if connection is not None:
+                    self.give_back(connection, keep=keep)
+        return value
+
+    def give_back(self, connection: _Connection, *, keep: bool) -> None:
+        """Take a connection for the next call, or close it."""
         with self._lock:
             if keep and not self._is_closed:
                 self._idle.append(connection)
                 return
         connection.close()
 
-    def _borrow(self, connect_s: float | None) -> http.client.HTTPConnection:
+    def _borrow(self, connect_s: float | None) -> _Connection:
         while True:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
-                connection = http.client.HTTPConnection(self._address.host, self._address.port)
-                connection.sock = dial(self._address, connect_s)
-                return connection
+                return self._connect(connect_s)
             if connection.sock is not None and not select.select([connection.sock], [], [], 0)[0]:
                 return connection
             connection.close()  # the server closed it meanwhile
 
-    def _send(
-        self,
-        connection: http.client.HTTPConnection,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        pieces: Iterable[Buffer],
-    ) -> bool:
+    def _connect(self, connect_s: float | None) -> _Connection:
+        connection = _Connection(self._address.host, self._address.port)
+        connection.sock = dial(self._address, connect_s)
+        return connection
+
+    def _send(self, connection: _Connection, request: Request, common: dict[str, str]) -> bool:
         """Send a request; return False if the server took it by half: then its answer says why."""
-        connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
-        for name, text in headers.items():
+        connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
+        for name, text in request.lines(common):
             connection.putheader(name, text)
-        body = list(joined(pieces))
+        body = list(joined(request.pieces))
         try:
             if len(body) == 1 and len(body[0]) <= _JOIN_BYTES:
                 connection.endheaders(body[0])
                 return True
             connection.endheaders()
-            for piece in body:
-                connection.send(piece)
+            _send_body(connection, body)
         except (BrokenPipeError, ConnectionResetError):
             return False
         except TimeoutError as exc:
@@ -136,11 +251,18 @@ class HttpShell:
             raise LostError(f"the connection broke while the call was sent: {exc}", maybe_ran=False) from exc
         return True
 
-    def _receive(self, connection: http.client.HTTPConnection, *, was_sent: bool) -> tuple[Any, bool]:
+    def _receive(self, connection: _Connection, *, was_sent: bool) -> tuple[Any, bool]:
         response: http.client.HTTPResponse | None = None
+        connection.trail.turn(State.WAITING)
         try:
             response = connection.getresponse()
-            value = _read_value(response) if response.status == 200 else _read_error(response)
+            if response.status == 200 and response.getheader("Content-Type") == STREAM_TYPE:
+                connection.go_on()
+                stream, response = response, None
+                return stream, False
+            value = (
+                _read_value(response, self._handles, connection) if response.status == 200 else _read_error(response)
+            )
             return value, response.isclosed() and not response.will_close
         except TimeoutError as exc:
             raise DeadlineError("no answer within the call's time", maybe_ran=was_sent) from exc
@@ -179,15 +301,42 @@ def unwrap(value: Any) -> Any:
     return value
 
 
-def _read_value(response: http.client.HTTPResponse) -> Any:
-    media_type = response.getheader("Content-Type")
-    if media_type is None:
-        raise LostError("the server broke off inside its headers")
+def _give_back(reference: weakref.ref[HttpShell], connection: _Connection, keep: bool) -> None:
+    shell = reference() if keep else None
+    if shell is None:
+        connection.close()
+    else:
+        shell.give_back(connection, keep=True)
+
+
+def _read_value(response: http.client.HTTPResponse, handles: HandleSession, connection: _Connection) -> Any:
+    media_type = response.getheader("Content-Type", "")
+    if media_type == HELD_TYPE:
+        return handles.adopt(response.getheader(HEADER), _read_body(response, connection))
     if media_type != wire.MEDIA_TYPE:
+        if any(ours.startswith(media_type) for ours in (wire.MEDIA_TYPE, HELD_TYPE, STREAM_TYPE)):
+            raise LostError("the server broke off inside its headers")  # http.client takes the end for their end
         return parse_failure(200, media_type, response.read(ERROR_BYTES))
-    reader = wire.Reader(wire.RESULT_TABLE)
+    return _read_body(response, connection)
+
+
+def _send_body(connection: _Connection, body: list[Buffer]) -> None:
+    sent, total = 0, sum(map(len, body))
+    connection.trail.turn(State.SENDING, lambda: (sent, total))
+    step = _LOOK_BYTES if connection.trail.is_watched else total
+    for piece in body:
+        for start in range(0, len(piece), step):
+            part = memoryview(piece)[start : start + step]
+            connection.send(part)
+            sent += len(part)
+
+
+def _read_body(response: http.client.HTTPResponse, connection: _Connection) -> Any:
+    reader, trail = wire.Reader(wire.RESULT_TABLE), connection.trail
+    trail.turn(State.RECEIVING, lambda: (reader.filled_bytes, reader.total_bytes or 0))
+    most = _LOOK_BYTES if trail.is_watched else None
     while not reader.done:
-        count = response.readinto(reader.get_buffer())
+        count = response.readinto(reader.get_buffer()[:most])
         if not count:
             raise LostError("the server broke the answer off")
         reader.advance(count)

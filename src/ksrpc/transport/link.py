@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, cast
 
 from ksrpc.errors import KsrpcError, LostError, ProtocolError
 from ksrpc.limits import HANDOVER_BYTES, RESULT
@@ -21,6 +21,8 @@ from ksrpc.transport.descriptor import Region, Regions, send_descriptor
 
 #: Argument bytes queued towards a worker before the sender has to wait.
 _QUEUE_BYTES = 1 << 20
+#: The step that lets a worker forget what it keeps.
+_DROP = "!drop"
 
 
 class RaisedError(KsrpcError):
@@ -32,13 +34,22 @@ class RaisedError(KsrpcError):
         self.body = body
 
 
+class Received(NamedTuple):
+    """Hold an encoded value, and what its RESULT frame said beside it."""
+
+    pieces: tuple[Buffer, ...]
+    meta: Meta
+
+
 class Inbound:
-    """Collect the value of one call from a worker."""
+    """Collect the value of one call from a worker; with a sink each piece goes there as it comes."""
 
-    __slots__ = ("announced_bytes", "future", "pieces", "region", "size")
+    __slots__ = ("announced_bytes", "future", "meta", "pieces", "region", "sink", "size")
 
-    def __init__(self, future: asyncio.Future[tuple[Buffer, ...]]) -> None:
+    def __init__(self, future: asyncio.Future[Received], sink: Callable[[Buffer], None] | None = None) -> None:
         self.future = future
+        self.sink = sink
+        self.meta: Meta = {}
         self.pieces: list[Buffer] = []
         self.size = 0
         self.announced_bytes = 0
@@ -60,17 +71,23 @@ class WorkerLink(asyncio.Protocol):
         self._inbound: dict[int, Inbound] = {}
         self._regions = Regions()
 
-    def call(self, meta: Meta, arguments: Buffer) -> tuple[int, asyncio.Future[tuple[Buffer, ...]]]:
+    def call(self, meta: Meta, arguments: Buffer) -> tuple[int, asyncio.Future[Received]]:
         """Send a call whose arguments are all there."""
         return self._expect(self.session.call(meta, [arguments]))
 
-    def open_call(self, meta: Meta) -> tuple[int, asyncio.Future[tuple[Buffer, ...]]]:
+    def open_call(self, meta: Meta) -> tuple[int, asyncio.Future[Received]]:
         """Begin a call whose arguments follow."""
         return self._expect(self.session.open_call(meta))
 
-    def describe(self, path: str) -> tuple[int, asyncio.Future[tuple[Buffer, ...]]]:
+    def describe(self, path: str) -> tuple[int, asyncio.Future[Received]]:
         """Ask what stands at a path."""
         return self._expect(self.session.describe(path))
+
+    def use(
+        self, number: int | list[int], what: str, sink: Callable[[Buffer], None] | None = None
+    ) -> tuple[int, asyncio.Future[Received]]:
+        """Take a step with what the worker keeps; pieces of the answer that come early go to `sink`."""
+        return self._expect(self.session.call({"path": what, "held": number}, [b""]), sink)
 
     async def send_body(self, call: int, pieces: Sequence[Buffer], *, ended: bool) -> None:
         """Send argument bytes; waits while the worker takes them slowly."""
@@ -142,9 +159,9 @@ class WorkerLink(asyncio.Protocol):
 
     # events
 
-    def _expect(self, call: int) -> tuple[int, asyncio.Future[tuple[Buffer, ...]]]:
-        future: asyncio.Future[tuple[Buffer, ...]] = asyncio.get_running_loop().create_future()
-        self._inbound[call] = Inbound(future)
+    def _expect(self, call: int, sink: Callable[[Buffer], None] | None = None) -> tuple[int, asyncio.Future[Received]]:
+        future: asyncio.Future[Received] = asyncio.get_running_loop().create_future()
+        self._inbound[call] = Inbound(future, sink)
         self.flush()
         return call, future
 
@@ -165,15 +182,27 @@ class WorkerLink(asyncio.Protocol):
         entry.size += len(event.body)
         if entry.size > HANDOVER_BYTES:
             raise ProtocolError("a large value that was not handed over")
-        entry.pieces.append(event.body)
+        if event.meta:
+            entry.meta = event.meta
         if not event.fin:
+            self._keep(entry, event.body)
             return
+        entry.pieces.append(event.body)
         if entry.region is not None:
             entry.pieces = [entry.region.view(entry.announced_bytes)]
         del self._inbound[event.call]
         self._release(entry)
         if not entry.future.done():
-            entry.future.set_result(tuple(entry.pieces))
+            entry.future.set_result(Received(tuple(entry.pieces), entry.meta))
+        elif "held" in entry.meta:  # nobody waits any more for what is kept for it
+            with contextlib.suppress(KsrpcError):
+                self.use(entry.meta["held"], _DROP)
+
+    def _keep(self, entry: Inbound, body: Buffer) -> None:
+        if entry.sink is None or "size" in entry.meta:
+            entry.pieces.append(body)
+        else:
+            entry.sink(bytes(body))
 
     def _on_raise(self, event: RaiseCame) -> None:
         entry = self._inbound.pop(event.call)

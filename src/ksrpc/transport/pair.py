@@ -45,7 +45,7 @@ class BlockingPair:
         while True:
             while not outbox.is_empty and (frame := self.session.pull()) is not None:
                 self._send(*frame)
-            if not self.session.outbox.streams:
+            if not outbox.has_waiting:
                 return
             if not self._read():
                 raise EOFError

@@ -72,6 +72,8 @@ class SteadyProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._parts: list[Buffer] = []  # messages that go out with the loop's next turn
+        self._parts_bytes = 0
         self._reader = self.conn.reader = _Reader()
         self.conn.parser = self.conn.parse()
         next(self.conn.parser)
@@ -117,8 +119,14 @@ class SteadyProtocol(WebSocketsSansIOProtocol):
         if not self.is_writable:
             raise ClientDisconnected
 
-    def put(self, head: bytes, body: Buffer) -> None:
-        """Send a binary message, if `is_writable`; a large body is not copied."""
+    def put(self, head: bytes, body: Buffer, *, is_soon: bool = False) -> None:
+        """Send a binary message, if `is_writable`; a large body is not copied.
+
+        Args:
+            head: Its first bytes.
+            body: The others.
+            is_soon: It may wait for the loop's next turn, to go out together with others.
+        """
         size = len(head) + len(body)
         if size < 126:
             lead = bytes((_BINARY, size))
@@ -126,10 +134,28 @@ class SteadyProtocol(WebSocketsSansIOProtocol):
             lead = _SHORT.pack(_BINARY, 126, size)
         else:
             lead = _LONG.pack(_BINARY, 127, size)
-        if len(body) <= _JOIN_BYTES:
-            self.transport.write(b"".join((lead, head, body)))
-        else:
+        if len(body) > _JOIN_BYTES:
+            self._write_parts()
             self.transport.writelines((lead + head, body))
+        elif is_soon or self._parts:
+            self._join((lead, head, body), is_soon=is_soon)
+        else:
+            self.transport.write(b"".join((lead, head, body)))
+
+    def _join(self, parts: tuple[Buffer, ...], *, is_soon: bool) -> None:
+        if not self._parts:
+            self.loop.call_soon(self._write_parts)
+        self._parts += parts
+        self._parts_bytes += sum(map(len, parts))
+        if not is_soon or self._parts_bytes > _JOIN_BYTES:
+            self._write_parts()
+
+    def _write_parts(self) -> None:
+        if not self._parts:
+            return
+        parts, self._parts, self._parts_bytes = self._parts, [], 0
+        if not self.transport.is_closing():
+            self.transport.write(b"".join(parts))
 
     def stop(self) -> None:
         """End what `receive` gives: for an application that met a fault in its sink."""

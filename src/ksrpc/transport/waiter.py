@@ -9,42 +9,89 @@ from typing import Any
 
 from ksrpc import wire
 from ksrpc.errors import DecodeError, KsrpcError, TooLargeError
-from ksrpc.protocol import Buffer
-from ksrpc.protocol.event import RaiseCame, ResultCame
+from ksrpc.protocol import Buffer, Meta
+from ksrpc.protocol.event import RaiseCame, ResultCame, StatusCame
 from ksrpc.protocol.fault import RAISED, parse_fault
+from ksrpc.transport.feed import Feed, raised
+from ksrpc.transport.held import check_handle
 from ksrpc.transport.problem import lost_answer
+from ksrpc.transport.sight import News
 
 
 class Collector(ABC):
-    """Collect the answer of one call; decoded by who asked, not by who reads."""
+    """Collect the answer of one call; decoded by who asked, not by who reads.
 
-    __slots__ = ("_body", "_error", "_raised", "_reader", "is_done")
+    Attributes:
+        is_done: Whether there is nothing to wait for; of a stream also while nobody waits.
+        feed: The items, if the answer is a stream.
+        handle: The handle, if the answer stands for an object on the server.
+        news: What it was told before the value was there; None as long as that is nothing.
+        path: What is called, where somebody looks.
+    """
+
+    __slots__ = ("_body", "_error", "_raised", "_reader", "feed", "handle", "is_done", "news", "path")
+
+    path: str
 
     def __init__(self) -> None:
         self.is_done = False
+        self.feed: Feed | None = None
+        self.handle: str | None = None
+        self.news: News | None = None
         self._reader: wire.Reader | None = None
         self._body: Buffer = b""
         self._raised: Buffer | None = None
         self._error: KsrpcError | None = None
 
-    def take(self, event: ResultCame) -> None:
-        """Take a piece of the value.
+    def take(self, event: ResultCame) -> int:
+        """Take a piece of the value; return how many of its bytes need not be waited for.
 
         Raises:
             DecodeError: It is not one.
+            LostError: It is no part of a stream.
         """
+        if self.feed is not None or (event.meta and "kind" in event.meta and self._is_many(event.meta)):
+            return self._take_items(event)
         if event.fin and self._reader is None:
             self._body = bytes(event.body)  # it may lie in the carrier's buffer
         else:
             if self._reader is None:
                 self._reader = wire.Reader(wire.RESULT_TABLE)
+                self.news = News(event.meta)
+            if self.news is not None:
+                self.news.came_bytes += len(event.body)
             self._reader.feed(event.body)
         if event.fin:
             self._finish()
+        return len(event.body)
+
+    def _is_many(self, meta: Meta) -> bool:
+        """Take note of what the answer is; tell whether it is a stream."""
+        if meta["kind"] == "handle":
+            self.handle = check_handle(meta.get("handle"))
+        return bool(meta["kind"] == "stream")
+
+    def _take_items(self, event: ResultCame) -> int:
+        if self.feed is None:
+            self.feed = Feed()
+            self._finish()
+        count = self.feed.put(event.body)
+        if event.fin:
+            self.feed.end()
+        if self.feed.has_news:
+            self._finish()
+        return count
+
+    def hear(self, event: StatusCame) -> None:
+        """Take what informs only."""
+        self.news = self.news or News({})
+        self.news.hear(event)
 
     def fail(self, event: RaiseCame) -> None:
         """Take the end without a value."""
-        if event.meta.get("code") == RAISED:
+        if self.feed is not None:
+            self.feed.end(raised(event.meta, event.body))
+        elif event.meta.get("code") == RAISED:
             self._raised = bytes(event.body)
         else:
             self._error = parse_fault(event.meta)
@@ -52,7 +99,10 @@ class Collector(ABC):
 
     def lose(self, error: KsrpcError) -> None:
         """End without an answer."""
-        self._error = error
+        if self.feed is not None:
+            self.feed.end(error)
+        else:
+            self._error = error
         self._finish()
 
     def result(self) -> Any:
@@ -106,6 +156,11 @@ class Pledge(Collector):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self.done: asyncio.Future[None] = loop.create_future()
+
+    def renew(self) -> None:
+        """Wait once more: for the next item of a stream."""
+        self.is_done = False
+        self.done = self.done.get_loop().create_future()
 
     def wake(self) -> None:
         """Let the task go on, if it has not given up."""

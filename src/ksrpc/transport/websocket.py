@@ -11,24 +11,27 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
-import socket
-import ssl
-import struct
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from ksrpc.errors import ConnectError, DeadlineError, KsrpcError, LostError
-from ksrpc.limits import ANSWER_GRACE_S, SESSION
+from ksrpc.errors import DeadlineError, KsrpcError, LostError
+from ksrpc.limits import ANSWER_GRACE_S
 from ksrpc.protocol import Buffer, Meta
 from ksrpc.transport.conversation import Conversation
-from ksrpc.transport.dial import dial, hang_up, parse_url
+from ksrpc.transport.dial import Address, hang_up
+from ksrpc.transport.feed import Feed
+from ksrpc.transport.held import RELEASES
+from ksrpc.transport.intake import POLL_S, has_news, receive
+from ksrpc.transport.items import Inlet, RemoteIterator
+from ksrpc.transport.opening import open_socket, reopen_socket
 from ksrpc.transport.waiter import Waiter
+from ksrpc.transport.watch import Watch
 
-_POLL_S = 1
+_POLL_S = POLL_S
 _KEEP_S = 5.0
 _GRACE_S = ANSWER_GRACE_S
 
@@ -36,28 +39,26 @@ _GRACE_S = ANSWER_GRACE_S
 class WebSocketShell:
     """Drive a Conversation over one socket. Usable from any number of threads at once."""
 
-    def __init__(self, url: str, *, token: str | None, connect_s: float | None) -> None:
+    def __init__(
+        self, address: Address, *, token: str | None, connect_s: float | None, watch: Watch | None = None
+    ) -> None:
         self.is_lost = False
         self._pid = os.getpid()
         self._lock = threading.Lock()  # the conversation
         self._send_lock = threading.Lock()
         self._read_lock = threading.Lock()
-        self._gone = gone = threading.Event()
-        self._talk = Conversation(url, token=token)
+        self._stir = stir = threading.Event()
+        self._is_broken = False
+        self._talk = Conversation(address.ws_url, token=token, watch=watch)
         self._session = self._talk.session
+        self._dropped: deque[int] = deque()  # calls that nobody wants any more
+        self._released: deque[str] = deque()  # handles that nobody holds any more
         self._waiters: dict[int, Waiter] = self._talk.waiters  # type: ignore[assignment]
-        address = parse_url(url, ("ws", "wss"))
-        self._socket = dial(address, connect_s)
-        self._socket.settimeout(connect_s if connect_s is not None else SESSION.hello_s)
-        self._is_tls = address.is_tls
-        try:
-            self._shake_hands()
-            self._greet()
-        except BaseException:
-            hang_up(self._socket)
-            raise
-        mine = weakref.ref(self, lambda _: gone.set())
-        threading.Thread(target=_keep, args=(mine, gone), name="ksrpc-keeper", daemon=True).start()
+        self._address = address
+        self._connect_s = connect_s
+        self._socket = open_socket(self._talk, self._lock, address, connect_s)
+        mine = weakref.ref(self, lambda _: stir.set())
+        threading.Thread(target=_keep, args=(mine, stir), name="ksrpc-keeper", daemon=True).start()
 
     def call(self, meta: Meta, pieces: Sequence[Buffer], timeout_s: float | None) -> Any:
         """Make a call and wait for its value.
@@ -96,55 +97,68 @@ class WebSocketShell:
         if "_socket" not in self.__dict__:
             return
         if self._pid == os.getpid():
+            self._wave()
             hang_up(self._socket)
         else:
             self._socket.close()
 
+    def _wave(self) -> None:
+        """Say good-bye if that can be done at once, so that the server does not wait for this session's return."""
+        with contextlib.suppress(Exception):
+            self._socket.settimeout(0)
+            self._socket.send(self._talk.part())
+
     def keep(self) -> bool:
-        """Answer and send heartbeats if nobody reads; return whether the connection still lives."""
+        """Answer and send heartbeats if nobody reads, replace a broken socket; return whether the session still lives.
+
+        For the keeper's thread only.
+        """
+        if self._is_broken:
+            self._restore()
         if self._read_lock.acquire(blocking=False):
             try:
-                while not self.is_lost and select.select([self._socket], [], [], 0)[0]:
+                while not (self.is_lost or self._is_broken) and has_news(self._socket):
                     self._read()
             finally:
                 self._read_lock.release()
-                self._promote()
+                self._promote(0)
         self._tick()
         return not self.is_lost
 
-    # opening
+    # another socket
 
-    def _shake_hands(self) -> None:
-        talk = self._talk
-        try:
-            self._socket.sendall(talk.request())
-            is_over = False
-            while not is_over:
-                room = talk.room()
-                is_over = talk.shake(room[: self._socket.recv_into(room)])
-        except OSError as exc:
-            if isinstance(exc, KsrpcError):
-                raise
-            raise ConnectError(f"the connection broke during the handshake: {exc}") from exc
+    def _break(self, reason: str) -> None:
+        """Give the socket up; let the keeper find another one, if the server keeps the session for calls under way."""
+        with self._lock:
+            if self._is_broken or self.is_lost:
+                return
+            self._is_broken = self._talk.may_resume and self._pid == os.getpid()
+        if self._is_broken:
+            hang_up(self._socket)
+            self._stir.set()
+        else:
+            self._lose(reason)
 
-    def _greet(self) -> None:
-        self._flush()
-        with self._reading():
-            while not self._talk.welcome and not self.is_lost:
-                self._read()
-        if self.is_lost:
-            raise ConnectError(f"the server did not greet: {self._talk.loss}")
-        self._socket.settimeout(None)
-        seconds = struct.pack("ll", _POLL_S, 0)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, seconds)
-
-    @contextlib.contextmanager
-    def _reading(self) -> Any:
-        with self._read_lock:
+    def _restore(self) -> None:
+        """Carry the session on on another socket. Nobody reads or sends meanwhile; who waits does so on."""
+        with self._read_lock, self._send_lock:
             try:
-                yield
-            except TimeoutError:
-                raise ConnectError("the server accepted the connection and then said nothing") from None
+                fresh = reopen_socket(self._talk, self._lock, self._address, self._connect_s, self._pause)
+            except Exception as exc:  # whatever it is, nobody may wait on
+                self._lose(str(exc))
+                return
+            with self._lock:
+                self._socket, self._is_broken = fresh, False
+            if self.is_lost:
+                self._wave()
+                hang_up(fresh)
+        self._flush()
+        self._promote(0)
+
+    def _pause(self, seconds: float) -> bool:
+        if self._talk.is_wanted and not self.is_lost and self._stir.wait(seconds):
+            self._stir.clear()
+        return self._talk.is_wanted and not self.is_lost
 
     # waiting: leader and followers
 
@@ -157,17 +171,81 @@ class WebSocketShell:
         except BaseException as exc:
             was_sent = self._abandon(call)
             if isinstance(exc, DeadlineError):
-                self._talk.doubt(began)
+                self._doubt(began)
                 raise DeadlineError(str(exc), maybe_ran=was_sent) from None
             raise
         finally:
+            if waiter.feed is None:
+                with self._lock:
+                    self._waiters.pop(call, None)
+            self._talk.settle(call)
+        if waiter.feed is not None:
+            return RemoteIterator(_SocketItems(self, call, waiter, timeout_s))
+        value = waiter.result()
+        return value if waiter.handle is None else self._talk.hold(waiter.handle, value, self.release)
+
+    def _doubt(self, since: float) -> None:
+        """Leave a socket from which nothing came for the whole time of a call."""
+        with self._lock:
+            self._talk.doubt(since)
+            is_dead = self._talk.is_suspect and bool(self._waiters) and self._talk.may_resume
+        if is_dead:
+            self._break("nothing was heard from the server")
+
+    # streams
+
+    def take_items(self, call: int, waiter: Waiter, timeout_s: float | None) -> list[bytes]:
+        """Wait for the next items of a stream; none at the end.
+
+        Raises:
+            BaseException: What ended it.
+        """
+        if self._pid != os.getpid():
+            raise LostError("this stream belongs to the process before the fork")
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s + _GRACE_S
+        feed = waiter.feed or Feed()
+        with self._lock:
+            waiter.is_done = feed.has_news
+        try:
+            self._wait(waiter, deadline)
+        except BaseException:
+            waiter.is_done = True
+            self._talk.settle(call)
+            raise
+        self._talk.settle(call)
+        try:
             with self._lock:
-                self._waiters.pop(call, None)
-        return waiter.result()
+                return self._talk.take_items(call, feed)
+        finally:
+            self._flush()
+
+    def drop(self, call: int) -> None:
+        """Give a stream up; from anywhere, also while this thread holds the lock (the collector of garbage may)."""
+        if self._pid != os.getpid():
+            return
+        self._dropped.append(call)
+        if self._lock.acquire(blocking=False):
+            try:
+                self._sweep()
+            finally:
+                self._lock.release()
+            self._flush()
+
+    def release(self, handle: str) -> None:
+        """Let the server forget an object, with the next call or when the connection is looked after; from anywhere."""
+        if self._pid == os.getpid():
+            self._released.append(handle)
+
+    def _sweep(self) -> None:
+        while self._dropped:
+            self._talk.abandon(self._dropped.popleft())
+        while self._released and len(self._session.tracks) < self._session.limits.calls // 2:
+            count = min(RELEASES, len(self._released))
+            self._talk.release([self._released.popleft() for _ in range(count)])
 
     def _wait(self, waiter: Waiter, deadline: float | None) -> None:
         while not waiter.is_done:
-            if self._read_lock.acquire(blocking=False):
+            if not self._is_broken and self._read_lock.acquire(blocking=False):
                 try:
                     self._lead(waiter, deadline)
                 finally:
@@ -178,15 +256,15 @@ class WebSocketShell:
                 _check(deadline)
 
     def _lead(self, waiter: Waiter, deadline: float | None) -> None:
-        while not waiter.is_done:
+        while not waiter.is_done and not self._is_broken:
             if not self._read():
                 self._tick()
             if not waiter.is_done:
                 _check(deadline)
 
-    def _promote(self) -> None:
-        """Wake one thread that still waits, so that it takes the lead."""
-        if len(self._waiters) <= 1:  # the one that just led
+    def _promote(self, own: int = 1) -> None:
+        """Wake one thread that still waits, so that it takes the lead; `own` = calls of the one that just led."""
+        if len(self._waiters) <= own:
             return
         with self._lock:
             heir = next((waiter for waiter in self._waiters.values() if not waiter.is_done), None)
@@ -205,19 +283,15 @@ class WebSocketShell:
     def _read(self) -> bool:
         """Read once; return False if nothing came within the poll time."""
         try:
-            if self._is_tls and not self._has_pending() and not select.select([self._socket], [], [], _POLL_S)[0]:
-                return False
             room = self._talk.room()
-            count = self._socket.recv_into(room)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return False
+            count = receive(self._socket, room)
         except (OSError, ValueError) as exc:
-            if isinstance(exc, TimeoutError) and not self._talk.welcome:
-                raise
-            self._lose(f"the connection broke: {exc}")
+            self._break(f"the connection broke: {exc}")
             return True
+        if count is None:
+            return False
         if not count:
-            self._lose("the server closed the connection")
+            self._break("the server closed the connection")
             return True
         try:
             with self._lock:
@@ -230,35 +304,44 @@ class WebSocketShell:
         self._flush()
         return True
 
-    def _has_pending(self) -> bool:
-        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
-
     def _flush(self) -> None:
         """Send what waits, unless another thread is at it: that one sends ours too."""
         outbox = self._session.outbox
-        while not self.is_lost and not outbox.is_empty and self._send_lock.acquire(blocking=False):
+        if self._dropped or self._released:
+            with self._lock:
+                self._sweep()
+        while not (self.is_lost or self._is_broken or outbox.is_empty) and self._send_lock.acquire(blocking=False):
             try:
                 more = True
                 while more:
                     data, more = self._pull()
-                    self._socket.sendall(data)
-            except OSError as exc:
-                self._lose(f"the connection broke: {exc}")
-            except BaseException:  # half a frame may be out
-                self._lose("interrupted while a call was sent")
+                    more &= self._send(data)
+            except BaseException:
+                if not self._is_broken:  # a frame may be missing
+                    self._lose("interrupted while a call was sent")
                 raise
             finally:
                 self._send_lock.release()
             if not self._has_sendable():
                 return
 
+    def _send(self, data: bytes) -> bool:
+        try:
+            self._socket.sendall(data)
+        except OSError as exc:
+            self._break(f"the connection broke: {exc}")
+            return False
+        except BaseException:  # half a frame may be out
+            self._break("interrupted while a call was sent")
+            raise
+        return True
+
     def _has_sendable(self) -> bool:
-        """Tell whether something waits that credit allows to be sent."""
-        outbox = self._session.outbox
-        if outbox.is_empty:
+        """Tell whether something waits that may be sent."""
+        if self._session.outbox.is_empty:
             return False
         with self._lock:
-            return bool(outbox)
+            return self._talk.has_sendable
 
     def _pull(self) -> tuple[bytes, bool]:
         with self._lock:
@@ -269,7 +352,7 @@ class WebSocketShell:
             with self._lock:
                 self._session.tick(time.monotonic())
         except LostError as exc:
-            self._lose(str(exc))
+            self._break(str(exc))
         self._flush()
 
     def _lose(self, reason: str) -> None:
@@ -278,7 +361,25 @@ class WebSocketShell:
         hang_up(self._socket)
         with self._lock:
             self._talk.lose(reason)
-        self._gone.set()
+        self._stir.set()
+
+
+class _SocketItems(Inlet):
+    """Be the way in of one stream; holds the connection until it is over."""
+
+    def __init__(self, shell: WebSocketShell, call: int, waiter: Waiter, timeout_s: float | None) -> None:
+        self._shell = shell
+        self._call = call
+        self._waiter = waiter
+        self._timeout_s = timeout_s
+
+    def next_bodies(self) -> list[bytes]:
+        """Wait for the next items."""
+        return self._shell.take_items(self._call, self._waiter, self._timeout_s)
+
+    def close(self) -> None:
+        """Cancel the call."""
+        self._shell.drop(self._call)
 
 
 def _check(deadline: float | None) -> None:
@@ -286,8 +387,10 @@ def _check(deadline: float | None) -> None:
         raise DeadlineError("no answer within the call's time")
 
 
-def _keep(reference: weakref.ref[WebSocketShell], gone: threading.Event) -> None:
-    while not gone.wait(_KEEP_S):
+def _keep(reference: weakref.ref[WebSocketShell], stir: threading.Event) -> None:
+    while True:
+        stir.wait(_KEEP_S)
+        stir.clear()
         shell = reference()
         if shell is None or not shell.keep():
             return

@@ -51,7 +51,7 @@ class Reader:
     @property
     def filled_bytes(self) -> int:
         """Return how much of `total_bytes` is there."""
-        return self._assembly.filled_bytes
+        return self._assembly.filled_bytes + (self._filled if self._step == self._on_filled else 0)
 
     def get_buffer(self) -> memoryview:
         """Return where the next bytes go; empty only when done."""

@@ -21,7 +21,7 @@ from ksrpc import __version__
 from ksrpc.errors import ProtocolError
 from ksrpc.expose import ModuleSource
 from ksrpc.limits import RESULT
-from ksrpc.model import Rules
+from ksrpc.model import HandleClass, Rules
 from ksrpc.protocol import Callee, Meta
 from ksrpc.protocol.event import Greeted
 from ksrpc.transport.pair import BlockingPair
@@ -85,6 +85,10 @@ def make_host(boot: Meta) -> Host:
         sources=sources,
         generation=int(boot.get("generation", 0)),
         shows_traceback=bool(boot.get("traceback", False)),
+        handles=[
+            HandleClass(path, tuple(told["methods"]), tuple(told["attributes"]), told["context"])
+            for path, told in boot.get("handles", {}).items()
+        ],
     )
 
 

@@ -7,7 +7,8 @@ import contextlib
 import os
 import socket
 import time
-from typing import cast
+from collections.abc import Coroutine
+from typing import Any, cast
 
 from ksrpc.errors import KsrpcError, ProtocolError, TooLargeError
 from ksrpc.limits import HANDOVER_BYTES
@@ -15,7 +16,9 @@ from ksrpc.protocol import Callee, Framer, pack_length
 from ksrpc.protocol.event import BodyCame, Called, CancelCame, Described, Event
 from ksrpc.transport.descriptor import receive_descriptor, write_descriptor
 from ksrpc.wire import Message
-from ksrpc.worker.host import Host, Outcome, Ready, refused
+from ksrpc.worker.ferry import apull
+from ksrpc.worker.holding import PULL, STEPS
+from ksrpc.worker.host import NOTHING, Host, Outcome, refused
 from ksrpc.worker.intake import Intake
 
 
@@ -84,14 +87,16 @@ class ConcurrentWorker(asyncio.Protocol):
     # events
 
     def _act(self, event: Event) -> None:
-        if isinstance(event, Called | BodyCame):
+        if isinstance(event, Called) and event.meta["path"] in STEPS:
+            self._begin(event.call, self._use(event.call, event.meta["path"], event.meta.get("held", 0)))
+        elif isinstance(event, Called | BodyCame):
             step = self._intake.take(event)
             if isinstance(event, BodyCame):
                 self._session.consume(event.call, len(event.body))
             if isinstance(step, Outcome):
                 self._reply(event.call, step)
             elif step is not None:
-                self._start(step)
+                self._begin(step.call, self._host.run_async(step))
         elif isinstance(event, Described):
             try:
                 self._reply(event.call, Outcome(self._host.describe(event.meta["path"])))
@@ -100,22 +105,41 @@ class ConcurrentWorker(asyncio.Protocol):
         elif isinstance(event, CancelCame):
             self._cancel(event.call)
 
-    def _start(self, ready: Ready) -> None:
-        task = asyncio.get_running_loop().create_task(self._run(ready))
-        self._tasks[ready.call] = task
-        task.add_done_callback(lambda _: self._tasks.pop(ready.call, None))
+    def _begin(self, call: int, work: Coroutine[Any, Any, Outcome]) -> None:
+        task = asyncio.get_running_loop().create_task(self._run(call, work))
+        self._tasks[call] = task
+        task.add_done_callback(lambda _: self._tasks.pop(call, None))
 
-    async def _run(self, ready: Ready) -> None:
+    async def _run(self, call: int, work: Coroutine[Any, Any, Outcome]) -> None:
         try:
-            outcome = await self._host.run_async(ready)
+            outcome = await work
             if outcome.fault is None and outcome.message.nbytes > HANDOVER_BYTES:
-                await self._hand_over(ready.call, outcome.message)
+                await self._hand_over(call, outcome.message)
             else:
-                self._reply(ready.call, outcome)
+                self._reply(call, outcome)
         except asyncio.CancelledError:
-            self._session.fail(ready.call, {"code": "cancelled", "maybe_ran": True})
+            self._session.fail(call, {"code": "cancelled", "maybe_ran": True})
         except (KsrpcError, OSError) as exc:
-            self._reply(ready.call, refused(exc, maybe_ran=True))
+            self._reply(call, refused(exc, maybe_ran=True))
+        self._flush()
+
+    async def _use(self, call: int, what: str, number: int | list[int]) -> Outcome:
+        """Take a step with something that is kept here."""
+        holding = self._host.holding
+        try:
+            if what == PULL:
+                return await apull(call, holding.get(number), self._send_early)
+            for kept in holding.drop(number):
+                await kept.aclose()
+            return NOTHING
+        except Exception as exc:
+            return refused(exc)
+
+    def _send_early(self, call: int, message: Message) -> None:
+        """Send items while the next one is awaited."""
+        if not self._session.is_answering(call):
+            self._session.open_answer(call, {})
+        self._session.send_answer(call, message.segments, ended=False)
         self._flush()
 
     def _cancel(self, call: int) -> None:
@@ -129,8 +153,10 @@ class ConcurrentWorker(asyncio.Protocol):
     def _reply(self, call: int, outcome: Outcome) -> None:
         if outcome.fault is not None:
             self._session.fail(call, outcome.fault, outcome.message.join())
+        elif self._session.is_answering(call):
+            self._session.send_answer(call, outcome.message.segments, ended=True)
         else:
-            self._session.answer(call, outcome.message.segments, size=outcome.message.nbytes)
+            self._session.answer(call, outcome.message.segments, size=outcome.message.nbytes, meta=outcome.label)
 
     async def _hand_over(self, call: int, message: Message) -> None:
         loop = asyncio.get_running_loop()

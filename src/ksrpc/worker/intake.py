@@ -13,7 +13,7 @@ class Intake:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._open: dict[int, tuple[Target, wire.Reader]] = {}
+        self._open: dict[int, tuple[Target, wire.Reader, bool]] = {}
 
     def take(self, event: Called | BodyCame) -> Ready | Outcome | None:
         """Return the call if it is complete, an outcome if it is refused, None if more is to come."""
@@ -28,19 +28,20 @@ class Intake:
         self._open.pop(call, None)
 
     def _begin(self, event: Called) -> Ready | None:
-        target = self._host.resolve(event.meta["path"])
+        target = self._host.find(event.meta)
+        may_hold = "handles" in event.meta
         if event.fin:
-            return self._host.admit(event.call, target, event.body)
-        self._open[event.call] = target, wire.Reader(self._host.table(target))
+            return self._host.admit(event.call, target, event.body, may_hold=may_hold)
+        self._open[event.call] = target, wire.Reader(self._host.table(target)), may_hold
         return None
 
     def _feed(self, event: BodyCame) -> Ready | None:
         entry = self._open.get(event.call)
         if entry is None:
             return None
-        target, reader = entry
+        target, reader, may_hold = entry
         reader.feed(event.body)
         if not event.fin:
             return None
         del self._open[event.call]
-        return self._host.admit(event.call, target, reader)
+        return self._host.admit(event.call, target, reader, may_hold=may_hold)

@@ -5,8 +5,9 @@ import sys
 from ksrpc import wire
 from ksrpc.errors import NotAcceptableError
 from ksrpc.wire import view
+from ksrpc.wire.item import split_records
 
-__all__ = ["render"]
+__all__ = ["render", "render_items"]
 
 
 def render(data: bytes, media_type: str, options: dict[str, str]) -> tuple[str, str, bytes]:
@@ -16,7 +17,16 @@ def render(data: bytes, media_type: str, options: dict[str, str]) -> tuple[str, 
         The media type, the name of the value's class, and the view; no media type and the reason if the value has no
         such view.
     """
-    value = wire.parse(data)
+    return _render(wire.parse(data), media_type, options)
+
+
+def render_items(data: bytes, media_type: str, options: dict[str, str]) -> tuple[str, str, bytes]:
+    """Do what `render` does for the records of a stream, which are shown as a list."""
+    value = [wire.parse(record.body) for record in split_records((data,))]
+    return _render(value, "application/json" if media_type == "*/*" else media_type, options)
+
+
+def _render(value: object, media_type: str, options: dict[str, str]) -> tuple[str, str, bytes]:
     name = type(value).__name__
     if media_type == "*/*":
         media_type = "text/csv" if _is_table(value) else "application/json"

@@ -15,7 +15,9 @@ from ksrpc.protocol.event import BodyCame, Called, CancelCame, Described, Event
 from ksrpc.transport.descriptor import receive_descriptor, write_descriptor
 from ksrpc.transport.pair import BlockingPair
 from ksrpc.wire import Message
-from ksrpc.worker.host import Host, Outcome, refused
+from ksrpc.worker.ferry import Ferry
+from ksrpc.worker.holding import PULL, STEPS
+from ksrpc.worker.host import NOTHING, Host, Outcome, refused
 from ksrpc.worker.intake import Intake
 
 
@@ -26,6 +28,7 @@ class SerialWorker:
         self._pair = pair
         self._host = host
         self._intake = Intake(host)
+        self._ferry = Ferry(self._send_early)
         self._channel = channel
 
     def serve(self) -> None:
@@ -34,7 +37,9 @@ class SerialWorker:
             self._act(event)
 
     def _act(self, event: Event) -> None:
-        if isinstance(event, Called | BodyCame):
+        if isinstance(event, Called) and event.meta["path"] in STEPS:
+            self._reply(event.call, self._use(event.call, event.meta["path"], event.meta.get("held", 0)))
+        elif isinstance(event, Called | BodyCame):
             step = self._intake.take(event)
             if isinstance(event, BodyCame):
                 self._pair.session.consume(event.call, len(event.body))
@@ -46,6 +51,26 @@ class SerialWorker:
             self._intake.drop(event.call)
             self._pair.session.fail(event.call, {"code": "cancelled", "maybe_ran": False})
 
+    def _use(self, call: int, what: str, number: int | list[int]) -> Outcome:
+        """Take a step with something that is kept here."""
+        holding = self._host.holding
+        try:
+            if what == PULL:
+                return self._ferry.pull(call, holding.get(number))
+            for kept in holding.drop(number):
+                kept.close()
+            return NOTHING
+        except Exception as exc:
+            return refused(exc)
+
+    def _send_early(self, call: int, message: Message) -> None:
+        """Send items while the main thread waits for the next one."""
+        session = self._pair.session
+        if not session.is_answering(call):
+            session.open_answer(call, {})
+        session.send_answer(call, message.segments, ended=False)
+        self._pair.flush()
+
     def _describe(self, path: str) -> Outcome:
         try:
             return Outcome(self._host.describe(path))
@@ -56,10 +81,12 @@ class SerialWorker:
         session = self._pair.session
         if outcome.fault is not None:
             session.fail(call, outcome.fault, outcome.message.join())
+        elif session.is_answering(call):
+            session.send_answer(call, outcome.message.segments, ended=True)
         elif outcome.message.nbytes > HANDOVER_BYTES:
             self._hand_over(call, outcome.message)
         else:
-            session.answer(call, outcome.message.segments, size=outcome.message.nbytes)
+            session.answer(call, outcome.message.segments, size=outcome.message.nbytes, meta=outcome.label)
 
     def _hand_over(self, call: int, message: Message) -> None:
         session = self._pair.session

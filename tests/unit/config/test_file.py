@@ -112,7 +112,7 @@ def _keys(model: type[BaseModel], prefix: str = "") -> set[str]:
 def _written(node: dict[str, Any], prefix: str = "") -> set[str]:
     found = set()
     for name, value in node.items():
-        is_chosen = prefix in ("user.", "module.") or (prefix == "quota." and name != "default")
+        is_chosen = prefix in ("user.", "module.", "module.NAME.handles.") or (prefix == "quota." and name != "default")
         key = f"{prefix}{'NAME' if is_chosen else name}"
         found |= _written(value, f"{key}.") if isinstance(value, dict) else {key}
     return found

@@ -155,7 +155,7 @@ ACCEPTED = {
     "own": "function",
     "waits": "coroutine",
     "gives": "generator",
-    "gives_async": "generator",
+    "gives_async": "async_generator",
     "pretend": "function",
     "cached": "function",
     "context": "function",

@@ -46,7 +46,7 @@ def _make(path: str, *args: Any, timeout_s: float = 60.0, told: list[str] | None
 
 
 async def _run(pool: Pool, path: str, *args: Any, timeout_s: float = 60.0) -> Any:
-    return wire.parse(b"".join(await pool.run(_make(path, *args, timeout_s=timeout_s))))
+    return wire.parse((await pool.run(_make(path, *args, timeout_s=timeout_s))).join())
 
 
 def _serve(work: Callable[[], Awaitable[None]]) -> None:
@@ -100,18 +100,24 @@ def test_calls_wait_in_the_order_they_came() -> None:
     _serve(work)
 
 
-def test_who_waits_is_told_and_describing_tells_nothing() -> None:
+def test_who_waits_is_told_its_place_and_describing_tells_nothing() -> None:
     async def work() -> None:
         async with _pool() as pool:
-            told: list[str] = []
-            await pool.describe(_make("math.pow", told=told))
-            assert told == []
-            first = asyncio.ensure_future(pool.run(_make("math.pow", 1, 1, told=told)))
-            await asyncio.sleep(0)
-            waiting: list[str] = []
-            await pool.run(_make("math.pow", 1, 1, told=waiting))
-            await first
-            assert (told, waiting) == ([], ["queued", "started"])
+            told: dict[int, list[tuple[str, Any]]] = {number: [] for number in range(5)}
+
+            def make(path: str, number: int, *args: Any) -> Call:
+                call = _make(path, *args)
+                call.tell = lambda kind, meta: told[number].append((kind, meta.get("position")))
+                return call
+
+            await pool.describe(make("math.pow", 0))
+            await asyncio.gather(*(pool.run(make("rough.nap", number, 0.6)) for number in (1, 2, 3)))
+            await asyncio.gather(*(pool.run(make("math.pow", 4, 1, 1)) for _ in range(3)))
+            started = ("started", None)
+            assert told[0] == told[1] == []
+            assert told[2] == [("queued", 1), started]
+            assert told[3] == [("queued", 2), ("queued", 1), started]
+            assert told[4] == []  # over sooner than it is worth telling
 
     _serve(work)
 
@@ -207,7 +213,7 @@ def test_arguments_that_stream_in() -> None:
             packed = wire.pack_arguments((2, 5), {}).join()
             call = _make("math.pow")
             call.arguments = Arguments(packed[:7], _pieces(packed[7:20], packed[20:]))
-            assert wire.parse(b"".join(await pool.run(call))) == 32.0
+            assert wire.parse((await pool.run(call)).join()) == 32.0
             call.arguments = Arguments(b"", _pieces(packed[:9], error=TooLargeError("over")))
             with pytest.raises(TooLargeError):
                 await pool.run(call)

@@ -49,10 +49,13 @@ def test_flags() -> None:
     assert [(int(row[0]), row[1]) for row in _rows("Flags")] == [(int(f), f.name) for f in Flag if f]
 
 
+def limits_of(heading: str) -> dict[str, float]:
+    """Return the names and values of a table of limits."""
+    return {row[0]: float(row[1]) for row in _rows(heading)}
+
+
 def test_limits() -> None:
-    assert {row[0]: float(row[1]) for row in _rows("Limits")} == {
-        name: float(value) for name, value in asdict(SESSION).items()
-    }
+    assert limits_of("Limits") == {name: float(value) for name, value in asdict(SESSION).items()}
 
 
 def test_codes() -> None:
@@ -69,6 +72,6 @@ def test_example() -> None:
     assert wire.parse_arguments(frame.body, table=wire.REQUEST_TABLE) == ((2, 3), {})
 
 
-@pytest.mark.parametrize("code", [1001, 1002, 1008])
+@pytest.mark.parametrize("code", [1001, 1002, 1008, 4004])
 def test_close_codes(code: int) -> None:
     assert f"| {code} |" in SPEC

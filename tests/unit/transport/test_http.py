@@ -91,18 +91,59 @@ def test_a_connection_that_the_server_closed_meanwhile_is_not_used() -> None:
             assert server.accepted == number
 
 
-def test_a_connection_that_dies_with_the_request_on_it_may_have_run() -> None:
-    def script(guest: Guest) -> None:
-        guest.read_request()
-        guest.answer("200 OK", VALUE, media_type=wire.MEDIA_TYPE)
-        guest.read_request()
+def _dies_with_the_request(guest: Guest) -> None:
+    guest.read_request()
 
-    with RawServer(script) as server, _shell(server) as shell:
-        _post(shell)
+
+def _key_of(request: bytes) -> bytes:
+    return next(line for line in request.split(b"\r\n") if line.startswith(b"Idempotency-Key: "))
+
+
+def test_a_request_whose_connection_dies_is_sent_once_more_by_the_same_name() -> None:
+    seen: list[bytes] = []
+
+    def script(guest: Guest) -> None:
+        for _ in range(2):
+            seen.append(guest.read_request())
+            guest.answer("200 OK", VALUE, media_type=wire.MEDIA_TYPE)
+        seen.append(guest.read_request())
+
+    with RawServer(script, script) as server, _shell(server) as shell:
+        assert [_post(shell) for _ in range(4)] == [wire.parse(VALUE)] * 4
+        assert server.accepted == 2
+    first, second, third, again, fourth = seen
+    assert _key_of(third) == _key_of(again)
+    assert len(set(map(_key_of, seen))) == 4
+    assert b"X-Ksrpc-Retry: 0." in again
+    assert not any(b"X-Ksrpc-Retry" in request for request in (first, second, third, fourth))
+
+
+def test_a_call_whose_second_connection_dies_too_may_have_run() -> None:
+    with RawServer(_dies_with_the_request) as server, _shell(server) as shell:
         with pytest.raises(LostError) as caught:
             _post(shell)
+        assert server.accepted == 2
     assert caught.value.maybe_ran is True
     assert not caught.value.retryable
+
+
+def test_a_second_attempt_that_is_refused_says_nothing_of_the_first() -> None:
+    refusal = b'{"code": "unauthorized", "detail": "the token is no longer valid", "maybe_ran": false}'
+    refuse = _answering("401 Unauthorized", refusal, "application/problem+json")
+    with (
+        RawServer(_dies_with_the_request, refuse) as server,
+        _shell(server) as shell,
+        pytest.raises(LostError, match="no longer valid") as caught,
+    ):
+        _post(shell)
+    assert caught.value.maybe_ran is True
+
+
+def test_nothing_is_sent_once_more_when_the_time_is_over() -> None:
+    with RawServer(_dies_with_the_request) as server, _shell(server) as shell:
+        with pytest.raises(LostError):
+            _post(shell, 0.05)
+        assert server.accepted == 1
 
 
 def _close_at_once(guest: Guest) -> None:

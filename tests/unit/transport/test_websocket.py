@@ -18,6 +18,7 @@ from ksrpc.connections.websocket import WebSocketConnection
 from ksrpc.errors import AuthError, ConnectError, DeadlineError, KsrpcError, LostError, NotFoundError
 from ksrpc.protocol import FIN, FrameType, pack_head
 from ksrpc.transport import websocket
+from ksrpc.transport.dial import parse_url
 from ksrpc.transport.websocket import WebSocketShell
 from tests.unit.transport.rawserver import Guest, RawServer, Script, SessionGuest
 
@@ -30,7 +31,8 @@ def _value(value: object) -> bytes:
 
 
 def _connect(server: RawServer, connect_s: float = 10) -> WebSocketShell:
-    return WebSocketShell(f"ws://127.0.0.1:{server.port}/ws/bytes", token="ksr_x", connect_s=connect_s)
+    address = parse_url(f"ws://127.0.0.1:{server.port}/ws/bytes", ("ws",))
+    return WebSocketShell(address, token="ksr_x", connect_s=connect_s)
 
 
 def _call(shell: WebSocketShell, timeout_s: float | None = 20) -> Any:

@@ -23,7 +23,7 @@ from ksrpc.cli.doctor.finding import Case, Finding, Findings, Mark, fail, ok, wa
 from ksrpc.cli.option import config_option
 from ksrpc.cli.table import json_option, show_json
 from ksrpc.cli.text import clean, singular
-from ksrpc.cli.waiting import waiting
+from ksrpc.client.progress import working
 from ksrpc.config import find_config, load_config
 from ksrpc.errors import KsrpcError
 
@@ -58,7 +58,7 @@ def doctor(config: str | None, *, is_json: bool) -> None:
     Looks at configuration, files, stores, tokens, port, names, modules, a worker process and the machine. Changes
     nothing. Exit status 1 if anything fails.
     """
-    with waiting("looking"):
+    with working("looking"):
         findings = _examine(find_config(config))
     if is_json:
         checks = [{"mark": f.mark, "subject": f.subject, "text": f.text, "cure": f.cure} for f in findings]

@@ -11,6 +11,7 @@ import ipaddress
 import os
 import shutil
 import socket
+import ssl
 from urllib.parse import urlsplit
 
 from ksrpc.cli.address import client_urls, is_loopback, reachable_hosts
@@ -39,7 +40,7 @@ def check_port(case: Case) -> Findings:
     except socket.gaierror:
         yield fail("port", f"server.host: there is no address {server.host}", 'server.host = "127.0.0.1"')
     except OSError as exc:
-        yield _explain_port(exc, server.host, server.port)
+        yield _explain_port(exc, server.host, server.port, is_tls=server.tls_cert is not None)
     else:
         yield ok("port", f"{place} is free")
 
@@ -59,8 +60,8 @@ def check_reach(case: Case) -> Findings:
         yield ok("firewall", f"{name} is here; if clients cannot connect, open the port", f"sudo {cure}")
     if not tools:
         yield ok("firewall", "neither ufw nor firewall-cmd is here; another one may still be in the way")
-    if not server.public_url.startswith("https://"):
-        cure = "put a proxy with TLS in front and name it in server.public_url (docs/howto/serve-a-team.md)"
+    if server.tls_cert is None and not server.public_url.startswith("https://"):
+        cure = "set server.tls_cert and tls_key, or put a proxy with TLS in front and name it in server.public_url"
         yield warn("TLS", "tokens and data cross the network as they are", cure)
 
 
@@ -109,10 +110,10 @@ def _try_listening(host: str, port: int) -> None:
             sock.listen(1)
 
 
-def _explain_port(exc: OSError, host: str, port: int) -> Finding:
+def _explain_port(exc: OSError, host: str, port: int, *, is_tls: bool) -> Finding:
     place = f"{host}:{port}"
     if exc.errno == errno.EADDRINUSE:
-        if _is_ksrpc(_LOOPBACKS.get(host, host), port):
+        if _is_ksrpc(_LOOPBACKS.get(host, host), port, is_tls=is_tls):
             return ok("port", f"a ksrpc answers on {place}")
         return fail("port", f"another program listens on {place}", "stop it, or set server.port to another one")
     if exc.errno == errno.EACCES:
@@ -122,9 +123,13 @@ def _explain_port(exc: OSError, host: str, port: int) -> Finding:
     return fail("port", f"{place}: {os.strerror(exc.errno or 0)}", "set server.host and server.port")
 
 
-def _is_ksrpc(host: str, port: int) -> bool:
-    """Tell whether the program that listens there says what a ksrpc says."""
+def _is_ksrpc(host: str, port: int, *, is_tls: bool) -> bool:
+    """Tell whether the program that listens there says what a ksrpc says; nothing is told to it."""
     connection = http.client.HTTPConnection(host, port, timeout=_PROBE_S)
+    if is_tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(host, port, timeout=_PROBE_S, context=context)
     try:
         connection.request("GET", "/livez")
         return connection.getresponse().read(64) == b"alive\n"

@@ -1,0 +1,1 @@
+"""How calls that last are shown: on a terminal, in a notebook, to a function."""
