@@ -18,7 +18,7 @@ demo: ## serve a real library over a real data set and call it, line by line
 test: ## run every test
 	@.ci/venv test client,server,compression demo test bench
 	@.ci/browser
-	@$(RUN) -m pytest -n 2 --dist loadfile
+	@$(RUN) -m pytest -n 3 --dist loadfile
 
 test-pythons: ## run the core tests on every Python >= 3.11 that this machine has
 	@.ci/pythons

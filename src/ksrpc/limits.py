@@ -136,7 +136,7 @@ STREAM_IDLE_S = 600.0
 #: How long a step that nobody waits for may go on before its process is ended [s].
 DROP_S = 2.0
 #: How long after its deadline a client waits for a call; the server ends it by then, or is gone [s].
-ANSWER_GRACE_S = 3.0
+ANSWER_GRACE_S = 1.0
 #: Calls of one connection whose arguments may be incomplete at the same time.
 INFLOWS = 64
 #: Paths per user and worker of which decisions are remembered.

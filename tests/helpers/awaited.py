@@ -139,7 +139,7 @@ class Awaited(Connection):
         self._driver = None
 
     def __exit__(self, cls: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
+        self.stop()
 
     def __enter__(self) -> Self:
         return self

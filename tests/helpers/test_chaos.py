@@ -138,7 +138,7 @@ def test_half_open_is_dead_one_way_only_and_tells_nobody(sink: Sink) -> None:
 def test_a_message_comes_twice(sink: Sink, size: int) -> None:
     length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2)
     message = b"\x82" + length + b"x" * size
-    head = b"GET / HTTP/1.1\r\n\r\n"
+    head = b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"
     fate = Fate("duplicate", is_up=True)
     with chaos(sink.port, fate=fate) as network, socket.create_connection(("127.0.0.1", network.port)) as sock:
         sock.sendall(head)
@@ -155,9 +155,10 @@ def test_half_a_message_does_not_come_twice(sink: Sink) -> None:
         chaos(sink.port, fate=Fate("duplicate", is_up=True)) as network,
         socket.create_connection(("127.0.0.1", network.port)) as sock,
     ):
-        for number, part in enumerate([b"GET / HTTP/1.1\r\n\r\n", b"\x82\x05ab", b"cde\x82\x01x"]):
+        head = b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"
+        for number, part in enumerate([head, b"\x82\x05ab", b"cde\x82\x01x"]):
             sock.sendall(part)
-            assert sink.wait([[18, 22, 28][number]])
+            assert sink.wait([[38, 42, 48][number]])
     assert network.fates == {}
 
 

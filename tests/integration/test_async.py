@@ -28,6 +28,21 @@ T = TypeVar("T")
 LOOPS = ["asyncio", *(["uvloop"] if importlib.util.find_spec("uvloop") else [])]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _begun() -> None:
+    """Let uvloop open what it keeps for the life of the process, so that no test seems to leave it."""
+    if "uvloop" in LOOPS:
+        import uvloop
+
+        uvloop.new_event_loop().close()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_nothing())
+
+
+async def _nothing() -> None:
+    await asyncio.to_thread(int)
+
+
 @pytest.fixture(params=LOOPS)
 def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, Any]], Any]:
     """Run a coroutine on each kind of loop; a task or socket that is left behind is an error."""

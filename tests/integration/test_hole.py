@@ -159,4 +159,3 @@ def test_one_address_that_says_nothing_does_not_cost_the_other_its_chance(
         assert isinstance(fail(way, "http://gateway.test", connect_s=2), ConnectError | LostError)
         thread.join(20)
         assert came.is_set()
-

@@ -145,7 +145,6 @@ PROBLEMS = [
     ("demo.echo", {"args": [1]}, {"X_Ksrpc_Timeout": "nan"}, 400, "decode"),
     ("demo.sleep", {"args": [30]}, {"X_Ksrpc_Timeout": "0.3"}, 504, "deadline"),
     ("demo.async_sleep", {"args": [30]}, {"X_Ksrpc_Timeout": "0.3"}, 504, "deadline"),
-    ("demo.count", {"args": [3]}, {}, 500, "encode"),
 ]
 
 

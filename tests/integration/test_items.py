@@ -19,11 +19,11 @@ import pytest
 import ksrpc
 from ksrpc import RpcClient
 from ksrpc.connections.base import Connection
-from ksrpc.errors import DeadlineError, EncodeError, LostError
+from ksrpc.errors import DeadlineError, EncodeError, KsrpcError, LostError
 from tests.helpers.awaited import Awaited, Items
 from tests.helpers.process import rss_anon_bytes
 from tests.helpers.server import GatewayProcess
-from tests.integration.conftest import connection_to
+from tests.integration.conftest import connection_to, usable
 
 CONFIG = """
 [server]
@@ -104,6 +104,12 @@ def large(n, nbytes):
     """Give large arrays."""
     for i in range(n):
         yield np.full(nbytes, i, dtype="uint8")
+
+def paced(seconds):
+    """Give numbers for ever, one after each pause."""
+    for i in itertools.count():
+        yield i
+        threading.Event().wait(seconds)
 
 def mapped():
     """Give an iterator of Python's own."""
@@ -312,6 +318,23 @@ def test_async_for_reads_a_call_as_it_would_read_the_generator(gateway: GatewayP
             return direct, awaited, len(await task)
 
     assert asyncio.run(read()) == ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4], 2)
+
+
+def test_a_revoked_token_ends_its_stream(tmp_path: Path, way: str) -> None:
+    (tmp_path / "feed.py").write_text(MODULE, encoding="utf-8")
+    with GatewayProcess(tmp_path, CONFIG.replace("anonymous = true", "anonymous = false")) as gateway:
+        token = usable(gateway, gateway.create_token("zhang"))
+        opened = connection_to(gateway, way, token=token)
+        items = RpcClient("feed", opened).paced(0.2)
+        assert next(items) == 0
+        gateway.run("token", "revoke", token[4:12])
+        began = time.monotonic()
+        with pytest.raises(KsrpcError):
+            list(items)
+        assert time.monotonic() - began < 10.0
+        opened.close()
+    if isinstance(opened, Awaited):
+        opened.stop()
 
 
 def test_those_who_read_json_get_a_list(gateway: GatewayProcess) -> None:

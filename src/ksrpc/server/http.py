@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -52,7 +53,8 @@ async def serve_call(gateway: Gateway, exchange: HttpExchange, path: str) -> Non
     if answer is None:
         answer = await _answer(gateway, exchange, call)
     if answer.flow is not None and media_type == wire.MEDIA_TYPE:
-        await stream_body(exchange, answer.flow, label_headers(answer))
+        check = partial(gateway.door.renew, user)
+        await stream_body(exchange, answer.flow, label_headers(answer), check=check)
         return
     if media_type == wire.MEDIA_TYPE:
         if answer.labels.get("kind") == "handle":

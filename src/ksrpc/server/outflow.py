@@ -6,7 +6,7 @@ Source: docs/spec/protocol.md "Streams", docs/reference/http.md "Streams".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 from ksrpc.errors import LostError
 from ksrpc.gateway import Answer
@@ -18,6 +18,8 @@ from ksrpc.server.exchange import Headers, HttpExchange
 from ksrpc.transport.link import RaisedError
 from ksrpc.wire.item import MEDIA_TYPE, pack_end
 
+#: How often a stream looks whether its caller may still have it [s].
+_CHECK_S = 1.0
 #: Sends what waits; waits until the peer or the carrier moved on.
 Step = Callable[[], Awaitable[object]]
 
@@ -45,13 +47,23 @@ async def stream_frames(session: Callee, call: int, answer: Answer, *, flush: St
         flow.close()
 
 
-async def stream_body(exchange: HttpExchange, flow: Flow, headers: Headers) -> None:
-    """Answer a request with records; the last one tells whether they are all."""
+async def stream_body(exchange: HttpExchange, flow: Flow, headers: Headers, *, check: Callable[[], object]) -> None:
+    """Answer a request with records; the last one tells whether they are all.
+
+    Args:
+        exchange: The request.
+        flow: What the call gives.
+        headers: Headers beside the common ones.
+        check: Raises once the caller has lost the right; asked every second.
+    """
     gone = asyncio.ensure_future(exchange.wait_gone())
     try:
         await exchange.begin(200, MEDIA_TYPE, headers=headers)
-        async for piece in _body(flow, gone):
-            await _bounded(exchange.send_part(piece))
+        is_over = False
+        while not is_over and not gone.done():
+            records, is_over = await _next_records(flow, gone, check)
+            for piece in records:
+                await _bounded(exchange.send_part(piece))
         if not gone.done():
             await exchange.send_part(b"", is_last=True)
     except LostError:
@@ -61,27 +73,25 @@ async def stream_body(exchange: HttpExchange, flow: Flow, headers: Headers) -> N
         flow.close()
 
 
-async def _body(flow: Flow, gone: asyncio.Future[None]) -> AsyncIterator[Buffer]:
-    """Give the pieces of the records, the last one too, until the client is gone."""
-    while True:
-        taking = asyncio.ensure_future(flow.take())
-        await asyncio.wait((taking, gone), return_when=asyncio.FIRST_COMPLETED)
+async def _next_records(
+    flow: Flow, gone: asyncio.Future[None], check: Callable[[], object]
+) -> tuple[tuple[Buffer, ...], bool]:
+    """Return what is to be sent next, and whether it is the last of it."""
+    taking = asyncio.ensure_future(flow.take())
+    try:
+        while not taking.done() and not gone.done():
+            await asyncio.wait((taking, gone), return_when=asyncio.FIRST_COMPLETED, timeout=_CHECK_S)
+            check()
         if not taking.done():
-            taking.cancel()
-            return
-        try:
-            records = taking.result()
-        except RaisedError as exc:
-            yield pack_end(exc.meta, exc.body)
-            return
-        except Exception as exc:
-            yield pack_end(pack_fault(exc))
-            return
-        if not records:
-            yield pack_end()
-            return
-        for piece in records:
-            yield piece
+            return (), True
+        records = taking.result()
+    except RaisedError as exc:
+        return (pack_end(exc.meta, exc.body),), True
+    except Exception as exc:
+        return (pack_end(pack_fault(exc)),), True
+    finally:
+        taking.cancel()
+    return (records, False) if records else ((pack_end(),), True)
 
 
 async def _bounded(step: Awaitable[object]) -> None:

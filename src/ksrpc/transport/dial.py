@@ -76,7 +76,8 @@ def parse_url(url: str, schemes: tuple[str, ...]) -> Address:
     except ValueError as exc:
         raise ConfigError(f"{url!r} is not a URL: {exc}") from exc
     if parts.fragment or not all("!" <= char <= "~" for char in url):
-        raise ConfigError(f"{url!r} holds characters that a URL of a server cannot have")
+        told = f"{url!r} holds characters that a URL of a server cannot have"
+        raise ConfigError(f"{told}; it is like {schemes[0]}://host:8000")
     if parts.scheme.endswith(_UNIX) and parts.scheme.removesuffix(_UNIX) in {"http", "ws"} & set(schemes):
         return _parse_socket(url, parts.netloc, parts.path)
     if parts.scheme not in schemes or not parts.hostname:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncGenerator, Callable
 
 
@@ -20,6 +21,11 @@ class LoopEnd:
         if not self._is_armed:
             self._is_armed = True
             await anext(self._waiting)
+
+    def __del__(self) -> None:
+        """End the generator here: left to itself it would ask the loop for a task, which may be ending."""
+        with contextlib.suppress(StopIteration, RuntimeError):
+            self._waiting.aclose().send(None)
 
 
 async def _wait(close: Callable[[], None]) -> AsyncGenerator[None]:

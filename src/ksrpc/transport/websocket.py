@@ -132,9 +132,10 @@ class WebSocketShell:
         with self._lock:
             if self._is_broken or self.is_lost:
                 return
-            self._is_broken = self._talk.may_resume and self._pid == os.getpid()
-        if self._is_broken:
-            hang_up(self._socket)
+            broken, may_go_on = self._socket, self._talk.may_resume and self._pid == os.getpid()
+            self._is_broken = may_go_on
+        if may_go_on:  # the keeper may have replaced it by now
+            hang_up(broken)
             self._stir.set()
         else:
             self._lose(reason)
