@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -40,7 +41,8 @@ class Sink:
 
     def _read(self, sock: socket.socket, brought: bytearray) -> None:
         with sock:
-            sock.sendall(self._answer)
+            with contextlib.suppress(OSError):
+                sock.sendall(self._answer)
             while data := self._more(sock):
                 with self.changed:
                     brought += data

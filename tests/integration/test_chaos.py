@@ -21,7 +21,7 @@ from tests.helpers.chaos import FAULTS, chaos
 from tests.helpers.lag import Lag
 from tests.helpers.server import GatewayProcess
 
-CALLS = 2000
+CALLS = 1000
 CALLERS = 64
 #: Calls of one WebSocket share its fate, so there are some; over HTTP a call has a connection of its own.
 CONNECTIONS = {"http": 1, "websocket": 8}

@@ -105,6 +105,7 @@ class _Carrier(asyncio.BufferedProtocol):
         """Write what waits, as far as the carrier takes it."""
         talk = self.talk
         more = self.is_open and not talk.session.outbox.is_empty and (talk.is_attached or not talk.welcome)
+        more = more and not talk.loss  # who waited was told by then that it was not sent
         while more and self._may_write and self.transport is not None and self.failure is None:
             data, more = talk.pull()
             self.transport.write(data)
@@ -160,6 +161,7 @@ class AsyncSocketShell:
         self._released: deque[str] = deque()  # handles that nobody holds any more
         self._keeper = self._loop.call_later(_KEEP_S, _keep, weakref.ref(self))
         self._restoring: asyncio.Task[None] | None = None
+        self._end: LoopEnd | None = None
 
     @classmethod
     async def open(
@@ -179,6 +181,8 @@ class AsyncSocketShell:
     async def _adopt(self, carrier: _Carrier) -> None:
         self._carrier = carrier
         carrier.on_end = partial(_tell_end, weakref.ref(self), carrier.talk)
+        if self._end is not None:
+            self._end.disarm()  # the conversation goes on here
         self._end = LoopEnd(partial(_hang_up, weakref.ref(carrier)))
         await self._end.arm()
         if carrier.failure is not None:

@@ -13,7 +13,8 @@ class LoopEnd:
     """
 
     def __init__(self, close: Callable[[], None]) -> None:
-        self._waiting = _wait(close)
+        self._calls = [close]
+        self._waiting = _wait(self._calls)
         self._is_armed = False
 
     async def arm(self) -> None:
@@ -22,14 +23,19 @@ class LoopEnd:
             self._is_armed = True
             await anext(self._waiting)
 
+    def disarm(self) -> None:
+        """Watch no more: what was to be closed is gone already."""
+        self._calls.clear()
+
     def __del__(self) -> None:
         """End the generator here: left to itself it would ask the loop for a task, which may be ending."""
         with contextlib.suppress(StopIteration, RuntimeError):
             self._waiting.aclose().send(None)
 
 
-async def _wait(close: Callable[[], None]) -> AsyncGenerator[None]:
+async def _wait(calls: list[Callable[[], None]]) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        close()
+        for call in calls:
+            call()
