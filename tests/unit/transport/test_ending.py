@@ -1,4 +1,4 @@
-"""What is to be closed with its loop is closed then, or when nobody holds the watch any more, and not once it is disarmed."""
+"""What ends with its loop is closed then, or when nobody holds the watch any more; never once it is disarmed."""
 
 from __future__ import annotations
 
