@@ -32,8 +32,8 @@ lint: ## check style, format, types and layers
 	$(RUN) -c 'from importlinter.cli import lint_imports_command as run; run()' --no-logo || failed=1; \
 	exit $$failed
 
-check: lint ## lint, then the style and unit tests but those of disk and processes: under a minute
-	@$(RUN) -m pytest -q -n 2 tests/style tests/unit --ignore-glob='tests/unit/store/test_cache*' --ignore=tests/unit/gateway/test_pool.py
+check: lint ## lint, then the style and unit tests but those of disk, sockets and processes: under a minute
+	@$(RUN) -m pytest -q -n 2 tests/style tests/unit --ignore-glob='tests/unit/store/test_cache*' --ignore=tests/unit/gateway/test_pool.py --ignore=tests/unit/cli --ignore=tests/unit/transport
 
 bench: ## measure beside other programs, rewrite docs/benchmarks
 	@.ci/venv bench client,server,compression bench
