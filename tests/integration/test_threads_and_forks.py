@@ -56,13 +56,14 @@ def test_64_threads_start_at_once(own: Connection) -> None:
     demo = ksrpc.RemoteGateway(own).module("demo")
     start = threading.Barrier(THREADS)
 
-    def work(caller: int) -> None:
+    def work(caller: int) -> int:
         start.wait(30)
         for number in range(CALLS):
             ask(demo, caller, number)
+        return CALLS
 
     with ThreadPoolExecutor(THREADS) as threads:
-        list(threads.map(work, range(THREADS)))
+        assert sum(threads.map(work, range(THREADS))) == THREADS * CALLS
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
