@@ -14,8 +14,9 @@ from ksrpc.connections.shell import Shell
 from ksrpc.transport.items import AsyncRemoteIterator
 
 T = TypeVar("T")
-#: Threads that make their first call at the same time share one loop.
+#: Threads that make their first call at the same time share one loop. The child of a fork may find it held by nobody.
 _MAKING = threading.Lock()
+os.register_at_fork(after_in_child=lambda: _MAKING._at_fork_reinit())  # type: ignore[attr-defined]
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
