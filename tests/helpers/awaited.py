@@ -16,7 +16,7 @@ from ksrpc.transport.items import AsyncRemoteIterator
 T = TypeVar("T")
 #: Threads that make their first call at the same time share one loop. The child of a fork may find it held by nobody.
 _MAKING = threading.Lock()
-os.register_at_fork(after_in_child=lambda: _MAKING._at_fork_reinit())  # type: ignore[attr-defined]
+os.register_at_fork(after_in_child=_MAKING._at_fork_reinit)  # type: ignore[attr-defined]
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

@@ -10,6 +10,8 @@ from pathlib import Path
 from ksrpc.limits import MIB
 from ksrpc.store import CacheStore, Entry, Stored
 
+#: Stores that a test may leave to `close_all`.
+_OPENED: list[CacheStore] = []
 SMALL, LARGE = 1000, 100_000
 BLOCK = MIB
 
@@ -30,6 +32,12 @@ def content(name: object, size: int) -> bytes:
     return (seed * (size // len(seed) + 1))[:size]
 
 
+def close_all() -> None:
+    """Close every store that was opened here, closed ones again."""
+    while _OPENED:
+        _OPENED.pop().close()
+
+
 class Cache:
     """Open a store over a folder; `again` opens it as another process would see it."""
 
@@ -39,13 +47,15 @@ class Cache:
         self.store = self.again()
 
     def again(self) -> CacheStore:
-        return CacheStore(
+        made = CacheStore(
             self.folder,
             max_bytes=self.max_bytes,
             max_object_bytes=self.max_object_bytes,
             min_free_bytes=0,
             clock=self.clock,
         )
+        _OPENED.append(made)
+        return made
 
     def reopen(self) -> None:
         self.store.close()

@@ -60,6 +60,14 @@ class Allowance:
             return False
         return True
 
+    def allows_member(self, user: User, path: str) -> bool:
+        """Tell whether `check_member` would let the name pass."""
+        try:
+            self.check_member(user, path)
+        except RefusedError:
+            return False
+        return True
+
     def _memo(self, user: User) -> _Memo:
         memo = self._memos.get(id(user.rules))
         if memo is None:

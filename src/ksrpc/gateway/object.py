@@ -102,7 +102,7 @@ class Objects:
         state.allowance.check_member(call.user, path)
         call.path, call.extra = path, HOLDS
         if chain:
-            call.extra = {**HOLDS, "chain": list(chain)}
+            call.extra = {**HOLDS, "chain": list(chain), "open": _open_steps(state, call, path, chain)}
             call.also = _charged(state.config, path, chain)
         answer = await self._charge(call, lambda charged: handle.run(charged, name))
         return self.enter(state, call, answer, handle.home)
@@ -123,7 +123,7 @@ class Objects:
         call.descriptor = state.registry.recall(call) or await state.registry.describe(call)
         if call.user.rules.handles and call.session:
             call.extra = HOLDS
-        call.extra = {**(call.extra or {}), "chain": names}
+        call.extra = {**(call.extra or {}), "chain": names, "open": _open_steps(state, call, first, names)}
         call.also = _charged(state.config, first, names)
         return self.enter(state, call, await self._charge(call, state.executors.run), state)
 
@@ -148,6 +148,19 @@ def _late(text: str) -> EncodeError:
     error = EncodeError(text)
     error.maybe_ran = True
     return error
+
+
+def _open_steps(state: State, call: Call, path: str, names: Iterable[str]) -> list[str]:
+    """Name the methods and attributes of kept objects that steps of this chain may be for this user, by gate A."""
+    asked = {name.removeprefix(".") for name in names}
+    rights = call.user.rules.handles
+    return [
+        f"{one.path}.{name}"
+        for one in state.config.handle_classes(path.partition(".")[0])
+        if one.path in rights and state.allowance.allows(call.user, one.path)
+        for name in asked.intersection((*one.methods, *one.attributes))
+        if state.allowance.allows_member(call.user, f"{one.path}.{name}")
+    ]
 
 
 def _charged(config: Config, path: str, names: Iterable[str]) -> tuple[str, ...]:

@@ -150,7 +150,9 @@ class BlobFolder:
 
     def close(self) -> None:
         """Give the folder back; mapped files stay readable."""
-        os.close(self._fd)
+        fd, self._fd = self._fd, -1  # its number may soon be that of another file
+        if fd >= 0:
+            os.close(fd)
 
     def _create(self) -> tuple[str, int]:
         while True:

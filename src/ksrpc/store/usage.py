@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,11 +66,14 @@ class UsageStore:
             path.touch(mode=0o600, exist_ok=True)
         except OSError as exc:
             raise ConfigError(f"{path.name} in the data folder cannot be made: {exc.strerror}") from exc
-        try:
-            self._db = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
-            _prepare(self._db)
-        except sqlite3.DatabaseError as exc:
-            raise ConfigError(f"{path.name} in the data folder is not a store that can be opened: {exc}") from exc
+        with ExitStack() as stack:
+            try:
+                db = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+                _prepare(stack.enter_context(closing(db)))
+            except sqlite3.DatabaseError as exc:
+                raise ConfigError(f"{path.name} in the data folder is not a store that can be opened: {exc}") from exc
+            stack.pop_all()
+        self._db = db
 
     def add(self, rows: Mapping[Counter, int]) -> None:
         """Add to some counters, all or none."""

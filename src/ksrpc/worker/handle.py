@@ -154,7 +154,8 @@ class Desk:
             first = replace(member.target, kind="function")
         else:
             first = self.resolve(meta["path"], may_hold=may_hold)
-        return replace(first, object=self._chain(first, held, (meta["path"], *names)), plan=FREE, kind="function")
+        chained = self._chain(first, held, (meta["path"], *names), frozenset(meta.get("open", ())))
+        return replace(first, object=chained, plan=FREE, kind="function")
 
     def pack(self, value: object) -> wire.Message:
         """Pack the description of an object that is to be kept."""
@@ -198,6 +199,19 @@ class Desk:
             raise RefusedStepError(exc, maybe_ran=has_run) from None
         return member.target.object(*args, **step.kwargs)
 
+    def _permit(self, owner: object, step: _Step, opened: frozenset[str]) -> None:
+        """Let a step behind the first pass if gate A, whose answer the gateway sent along, opens it to this caller.
+
+        Raises:
+            RefusedStepError: By rule A2 or B7.
+        """
+        listed = self.book.find(owner)
+        if listed is None:
+            raise RefusedStepError(_no_object(owner), maybe_ran=True)
+        name = step.name.removeprefix(".")
+        if name in (*listed.methods, *listed.attributes) and f"{listed.path}.{name}" not in opened:
+            raise RefusedStepError(forbid("A2", f"{listed.path}.{name} is not open to this user"), maybe_ran=True)
+
     def _checked(self, value: object, name: str, found: Any, *, has_run: bool = False) -> Any:
         """Let what a step on an object gave pass: of an attribute, data only."""
         member = self.book.resolve(value, name.removeprefix("."))
@@ -210,17 +224,21 @@ class Desk:
 
     # chains
 
-    def _chain(self, first: Target, held: HeldObject | None, names: tuple[str, ...]) -> Callable[..., Any]:
+    def _chain(
+        self, first: Target, held: HeldObject | None, names: tuple[str, ...], opened: frozenset[str]
+    ) -> Callable[..., Any]:
         def chain(*args: Any, **kwargs: Any) -> Walk:
             try:
                 steps = _read_steps(names, args, kwargs)
             except KsrpcError as exc:
                 raise RefusedStepError(exc, maybe_ran=False) from None
-            return Walk(self._walk(first, held, steps))
+            return Walk(self._walk(first, held, steps, opened))
 
         return chain
 
-    def _walk(self, first: Target, held: HeldObject | None, steps: list[_Step]) -> Generator[Any, Any, Any]:
+    def _walk(
+        self, first: Target, held: HeldObject | None, steps: list[_Step], opened: frozenset[str]
+    ) -> Generator[Any, Any, Any]:
         value: Any = None
         for number, step in enumerate(steps, 1):
             try:
@@ -229,8 +247,8 @@ class Desk:
                     continue
                 owner = value if number > 1 else held.value if held is not None else None
                 if number > 1 or held is not None:
-                    if self.book.find(owner) is None:
-                        raise RefusedStepError(_no_object(owner), maybe_ran=True)
+                    if number > 1:
+                        self._permit(owner, step, opened)
                     value = yield self._take(owner, step, has_run=number > 1)
                     value = self._checked(owner, step.name, value, has_run=number > 1)
                 else:

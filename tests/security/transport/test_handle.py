@@ -36,7 +36,7 @@ handles = false
 [user.narrow]
 allow = ["mine.open_account", "mine.Orders", "math"]
 [user.blocked]
-block = ["mine.Account.balance"]
+block = ["mine.Account.balance", "mine.Orders.first"]
 [module.mine]
 processes = 1
 {listed("mine")}
@@ -184,6 +184,17 @@ def test_a_chain_is_no_way_round_the_rules_of_a_user(connect: Callable[[str], Co
             ask(connect(user), "@mine.Account!balance", steps)
     with pytest.raises(NotFoundError):
         ask(connect("narrow"), "@mine.Account!balance", steps)
+    for user in ("blocked", "never", "narrow", "anonymous"):  # the step behind the first is a call like any other
+        with pytest.raises(PermissionError, match=r"step 2 \(balance\).*rule A2"):
+            ask(connect(user), "@mine.open_account!balance", steps)
+    with pytest.raises(PermissionError, match=r"step 2 \(\.name\).*rule A2"):
+        ask(connect("narrow"), "@mine.open_account!.name", steps)
+    assert ask(connect("blocked"), "@mine.open_account!.name", steps) == "li"
+    blocked = connect("blocked")
+    held = ask(blocked, "mine.Account", "li")
+    with pytest.raises(PermissionError, match="rule A2"):
+        ask(blocked, f"@@{held.id}.orders!first", [[[], {}], [[], {}]])
+    assert ask(blocked, f"@@{held.id}.orders!all", [[[], {}], [[], {}]])["rows"] == [1, 2, 3]
 
 
 def test_who_has_no_right_gets_no_object(connect: Callable[[str], Connection]) -> None:

@@ -133,10 +133,11 @@ def test_binding_is_pythons_own() -> None:
         told: dict[str, set[bytes | None]] = {}
         for args, kwargs in values:
             try:
-                bound = inspect.signature(function).bind(*args, **kwargs)
+                function(*args, **kwargs)
             except TypeError:
                 assert key(describe(function), *args, **kwargs) is None
                 continue
+            bound = inspect.signature(function).bind(*args, **kwargs)
             bound.apply_defaults()
             told.setdefault(repr(sorted(map(repr, _plain(bound)))), set()).add(key(describe(function), *args, **kwargs))
         assert all(len(made) == 1 and None not in made for made in told.values())

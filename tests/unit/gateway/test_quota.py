@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -54,6 +54,17 @@ class Clock:
         return self.now
 
 
+_OPEN: list[Quota] = []
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Close what a test opened."""
+    yield
+    while _OPEN:
+        _OPEN.pop().close()
+
+
 class Desk:
     """Hold a quota, and call through it functions that answer when a test says so."""
 
@@ -62,6 +73,7 @@ class Desk:
         self.folder = folder
         self.config = self.make_config(quota, **user)
         self.quota = Quota(self.config, clock=self.clock)
+        _OPEN.append(self.quota)
         self.started: list[str] = []
 
     def make_config(self, quota: dict[str, Any], **user: dict[str, Any]) -> Config:
