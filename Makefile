@@ -4,7 +4,7 @@
 RUN := .venv/bin/python
 export PYTHON
 
-.PHONY: help demo test test-pythons lint check bench clean
+.PHONY: help demo test test-pythons fuzz lint check bench clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -17,11 +17,18 @@ demo: ## serve a real library over a real data set and call it, line by line
 
 test: ## run every test
 	@.ci/venv test client,server,compression demo test bench
+	@.ci/venv fuzz client fuzz || echo "atheris is left out: fuzzing is not guided here" >&2
+	@.ci/environments
 	@.ci/browser
-	@$(RUN) -m pytest -n 3 --dist loadfile
+	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-pythons: ## run the core tests on every Python >= 3.11 that this machine has
 	@.ci/pythons
+
+fuzz: ## feed changed bytes to every reader for MINUTES=10: no crash, no hang, no large memory
+	@.ci/venv test client,server,compression demo test bench
+	@.ci/venv fuzz client fuzz || echo "atheris is left out: the changes are made at random" >&2
+	@nice $(RUN) -m tests.fuzz --minutes $(or $(MINUTES),10)
 
 lint: ## check style, format, types and layers
 	@.ci/venv check client,server,compression demo test bench check

@@ -19,9 +19,11 @@ __all__ = [
     "frame_mixed",
     "frame_of",
     "frame_small",
+    "frames_ten",
     "nap",
     "price",
     "records",
+    "tree",
     "year",
 ]
 
@@ -82,6 +84,34 @@ def records() -> list[dict[str, object]]:
         }
         for row, (opened, closed) in enumerate(prices)
     ]
+
+
+@lru_cache(maxsize=1)
+def frames_ten() -> dict[str, pd.DataFrame]:
+    """Give ten small frames by the code of their security."""
+    return {f"{number:06d}.SZ": pd.DataFrame(_prices(250, 4) + number, columns=_COLUMNS[:4]) for number in range(10)}
+
+
+@lru_cache(maxsize=1)
+def tree() -> dict[str, object]:
+    """Give about 1 MB of nested dicts and lists, as a JSON document holds them: reports of 600 companies."""
+    prices = _prices(600, 60).tolist()
+    return {
+        "source": "reports",
+        "companies": [
+            {
+                "code": f"{number:06d}.SZ",
+                "name": f"公司 {number}",
+                "listed": number % 7 != 0,
+                "board": {"chair": None, "seats": number % 12, "members": [f"member {seat}" for seat in range(8)]},
+                "quarters": [
+                    {"end": f"20{20 + quarter // 4}-{quarter % 4 * 3 + 3:02d}", "lines": prices[number][quarter::12]}
+                    for quarter in range(12)
+                ],
+            }
+            for number in range(600)
+        ],
+    }
 
 
 def year(number: int) -> pd.DataFrame:

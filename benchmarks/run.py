@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks import callers, cold, footprint, frame, memory, size, small
+from benchmarks import callers, codec, cold, footprint, frame, memory, size, small
 from benchmarks.crowd import depth_groups, run_both
 from benchmarks.excerpt import quote_all
 from benchmarks.footprint import Footprint
@@ -75,6 +75,11 @@ def _frames(stage: Stage, rounds: int) -> Iterator[Result]:
         yield from time_group(group, rounds)
 
 
+def _codec(stage: Stage, rounds: int) -> Iterator[Result]:
+    for group in codec.groups(stage):
+        yield from time_group(group, rounds)
+
+
 def _cached(stage: Stage, rounds: int) -> Iterator[Result]:
     with connect_keeper() as (keeper, clients):
         for group in cold.first_groups(keeper, clients):
@@ -106,6 +111,7 @@ def _memory(stage: Stage, _rounds: int) -> Iterator[Result]:
 SECTIONS: dict[str, Section] = {
     "small": _small,
     "frames": _frames,
+    "codec": _codec,
     "callers": _callers,
     "sizes": _sizes,
     "cached": _cached,

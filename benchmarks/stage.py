@@ -172,6 +172,26 @@ def compare_frame(wanted: pd.DataFrame) -> Callable[[object], None]:
     return check
 
 
+def check_frames(wanted: Mapping[str, pd.DataFrame]) -> Callable[[object], None]:
+    """Give what raises unless a result is a dict of these frames."""
+
+    def check(result: object) -> None:
+        if type(result) is not dict or list(result) != list(wanted):
+            raise ValueError(f"{str(result)[:80]} came for frames of {', '.join(wanted)}")
+        for name, frame in wanted.items():
+            compare_frame(frame)(result[name])
+
+    return check
+
+
+def check_answer(name: str) -> Callable[[object], None]:
+    """Give what raises unless a result is what this function of `bars` gives."""
+    if name in FRAMES:
+        return check_frame(name)
+    wanted = getattr(bars, name)()
+    return check_frames(wanted) if name == "frames_ten" else check_value(wanted)
+
+
 def check_value(wanted: object) -> Callable[[object], None]:
     """Give what raises unless a result is equal to this."""
 

@@ -12,6 +12,32 @@ from tests.helpers.server import GatewayProcess
 #: Each test has a folder of its own for a profile, which is not there unless the test makes one.
 _NUMBERS = itertools.count()
 
+#: Files that take longest come first, so that no worker begins one of them when the others are done.
+_LONG = (
+    "test_items",
+    "test_progress",
+    "test_readme",
+    "test_handle",
+    "test_source",
+    "test_cli_client",
+    "test_fidelity",
+    "test_reload",
+    "test_quota",
+    "test_client_contract",
+    "test_problem",
+    "test_original",
+    "test_notebook",
+    "test_chaos",
+    "test_cli_server",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first; the order within a file stays."""
+    place = {name: number for number, name in enumerate(_LONG)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(_LONG)))
+
 
 @pytest.fixture(autouse=True)
 def _no_foreign_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.peer import flight, grpc, pickle, pyro, rpyc, tcp, zerorpc
+from benchmarks.peer import flight, grpc, gzipped, outofband, pickle, pyro, rpyc, tcp, zerorpc
 from benchmarks.peer.kind import ANSWERS, FRAMES, HOST, POW, Kind, Ways
 from benchmarks.peer.process import Peer, run_peer
 
@@ -14,6 +14,8 @@ PEERS: dict[str, Kind] = {
     "flight": flight.KIND,
     "grpc": grpc.KIND,
     "pickle": pickle.KIND,
+    "outofband": outofband.KIND,
+    "gzipped": gzipped.KIND,
     "tcp": tcp.KIND,
 }
 

@@ -74,6 +74,7 @@ KIND = Kind(
     serve,
     connect,
     "pyarrow",
+    lacks="carries one table a call",
     labels=dict.fromkeys((*FRAMES, "records", "frame_of"), "Arrow Flight do_get")
     | dict.fromkeys(("pow", "nap"), "Arrow Flight do_action"),
 )

@@ -18,6 +18,7 @@ from benchmarks.peer.kind import ANSWERS, FRAMES, HOST, Connected, Kind
 _OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 _PAIR, _NUMBER = struct.Struct("!dd"), struct.Struct("!d")
 _THREADS = 64
+_PLAIN = ("records", "tree")
 
 
 def serve() -> None:
@@ -38,7 +39,7 @@ def _handler(name: str) -> Callable[[bytes, object], bytes]:
         return lambda request, _: _NUMBER.pack(answer(*_PAIR.unpack(request)))
     if name == "nap":
         return lambda request, _: _NUMBER.pack(answer(*_NUMBER.unpack(request)))
-    if name == "records":
+    if name in _PLAIN:
         return lambda _request, _: msgpack.packb(answer())
     return lambda request, _: _stream(name, request)
 
@@ -68,7 +69,7 @@ def connect(port: int) -> Connected:
         yield {
             "pow": lambda x, y: _NUMBER.unpack(raw["pow"](_PAIR.pack(x, y)))[0],
             "nap": lambda seconds: _NUMBER.unpack(raw["nap"](_NUMBER.pack(seconds)))[0],
-            "records": lambda: msgpack.unpackb(raw["records"](b"")),
+            **{name: lambda name=name: msgpack.unpackb(raw[name](b"")) for name in _PLAIN},
             "frame_of": lambda rows: read("frame_of", b"%d" % rows),
             **{name: lambda name=name: read(name) for name in FRAMES},
         }
@@ -79,5 +80,7 @@ KIND = Kind(
     serve,
     connect,
     "grpcio",
-    labels={"records": "gRPC, bytes of msgpack"} | dict.fromkeys((*FRAMES, "frame_of"), "gRPC, bytes of Arrow"),
+    lacks="carries one table of Arrow a call",
+    labels=dict.fromkeys(_PLAIN, "gRPC, bytes of msgpack")
+    | dict.fromkeys((*FRAMES, "frame_of"), "gRPC, bytes of Arrow"),
 )

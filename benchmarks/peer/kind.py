@@ -20,6 +20,8 @@ ANSWERS: dict[str, Callable[..., object]] = {
     "nap": bars.nap,
     "records": bars.records,
     "frame_of": bars.frame_of,
+    "frames_ten": bars.frames_ten,
+    "tree": bars.tree,
     **FRAMES,
 }
 POW = (2.0, 3.0)

@@ -8,6 +8,8 @@ from typing import Any
 
 from benchmarks.peer.kind import ANSWERS, HOST, Connected, Kind
 
+_NAMES = ("pow", "nap", "records", "tree")
+
 
 def serve() -> None:
     """Serve an object, and print the port."""
@@ -16,7 +18,7 @@ def serve() -> None:
     class Library:
         """Have the answers as methods."""
 
-    for name in ("pow", "nap", "records"):
+    for name in _NAMES:
         setattr(Library, name, staticmethod(api.expose(_plain(name))))
     daemon = api.Daemon(host=HOST, port=0)
     daemon.register(api.expose(Library)(), "library")
@@ -45,7 +47,7 @@ def connect(port: int) -> Connected:
         return ask
 
     try:
-        yield {"pow": call("pow"), "nap": call("nap"), "records": call("records"), "own": proxy._pyroClaimOwnership}
+        yield {**{name: call(name) for name in _NAMES}, "own": proxy._pyroClaimOwnership}
     finally:
         proxy._pyroClaimOwnership()
         proxy._pyroRelease()

@@ -36,6 +36,7 @@ def connect(port: int) -> Connected:
             "kept": bound,
             "nap": remote.nap,
             "records": lambda: obtain(remote.records()),
+            "tree": lambda: obtain(remote.tree()),
             "frame_small": lambda: obtain(remote.frame_small()),
         }
     finally:
@@ -52,6 +53,7 @@ KIND = Kind(
         "pow": "rpyc conn.modules.math.pow",
         "kept": "rpyc, method kept",
         "records": "rpyc obtain (pickle)",
+        "tree": "rpyc obtain (pickle)",
         "frame_small": "rpyc obtain (pickle)",
     },
 )

@@ -22,7 +22,7 @@ def serve() -> None:
     def power(x: float, y: float) -> object:
         return ANSWERS["pow"](x, y)
 
-    methods = {"pow": power, "nap": nap, "records": ANSWERS["records"]}
+    methods = {"pow": power, "nap": nap, "records": ANSWERS["records"], "tree": ANSWERS["tree"]}
     server = zerorpc.Server(methods)
     port = _free_port()
     server.bind(f"tcp://{HOST}:{port}")
@@ -42,7 +42,7 @@ def connect(port: int) -> Connected:
     zerorpc: Any = import_module("zerorpc")
     client = zerorpc.Client(f"tcp://{HOST}:{port}")
     try:
-        yield {"pow": client.pow, "nap": client.nap, "records": client.records}
+        yield {"pow": client.pow, "nap": client.nap, "records": client.records, "tree": client.tree}
     finally:
         client.close()
 

@@ -46,6 +46,7 @@ class SessionLimits:
 
     frame_bytes: int = MIB  # body slice of one frame that is accepted
     slice_bytes: int = 126_976  # body slice that is sent: larger ones leave the cache and the allocator's fast path
+    near_slice_bytes: int = MIB  # of an answer to the same machine: it is read straight into its value
     meta_bytes: int = 65_535
     meta_depth: int = 8
     inline_bytes: int = 64 * KIB  # arguments that travel in the CALL frame itself
@@ -68,7 +69,7 @@ class ResumeLimits:
 
     window_s: float = 30.0  # a session without a connection is kept so long
     frame_bytes: int = 4 * KIB  # each frame counts for so many more than it has, below
-    ack_bytes: int = MIB  # received since the last ACK: the next is due
+    ack_bytes: int = 4 * MIB  # received since the last ACK: the next is due
     kept_bytes: int = 32 * MIB  # sent and not acknowledged: values wait
     sessions: int = 256  # without a connection, of all users
     user_sessions: int = 16  # of one user

@@ -24,8 +24,8 @@ from benchmarks.load import Flood, record_request, split_answer
 from benchmarks.loop import Loop
 from benchmarks.measure import Absence, Case, Curve, Figure, Group, Rate, quartiles, run_group, time_calls
 from benchmarks.memory import Growth, watch_memory
-from benchmarks.peer import ANSWERS, FRAMES, PEERS, POW, run_peer
-from benchmarks.stage import check_frame, check_value, missing
+from benchmarks.peer import FRAMES, PEERS, POW, run_peer
+from benchmarks.stage import check_answer, check_frame, check_frames, check_value, missing
 from benchmarks.unit import MIB, format_bytes, format_time
 from ksrpc import wire
 from ksrpc.connections.base import Options
@@ -137,10 +137,8 @@ def test_each_peer_gives_the_right_answers(name: str) -> None:
         check_value(8.0)(ways["pow"](*POW))
         check_value(0.0)(ways["nap"](0.0))
         assert kind.lacks or {"records", "frame_of", *FRAMES} <= set(ways)
-        if "records" in ways:
-            check_value(ANSWERS["records"]())(ways["records"]())
-        for frame in {"frame_small", "frame_mixed"} & set(ways):
-            check_frame(frame)(ways[frame]())
+        for function in {"records", "tree", "frames_ten", "frame_small", "frame_mixed"} & set(ways):
+            check_answer(function)(ways[function]())
 
 
 def test_a_frame_that_is_not_the_right_one_is_refused() -> None:
@@ -153,6 +151,11 @@ def test_a_frame_that_is_not_the_right_one_is_refused() -> None:
         check_frame("frame_small")([])
     with pytest.raises(ValueError, match="came for"):
         check_value([1.0])((1.0,))
+    check_frames({"a": frame})({"a": frame.copy()})
+    with pytest.raises(AssertionError):
+        check_frames({"a": frame})({"a": frame * 1.001})
+    with pytest.raises(ValueError, match="came for frames of a"):
+        check_frames({"a": frame})({"b": frame})
 
 
 def test_the_peak_of_a_process_is_told() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -17,6 +18,7 @@ import pytest
 from ksrpc.config import load_config
 from tests.docs import play
 from tests.docs.page import Block, expected_lines, is_tutorial, load_blocks, missing_line, pages, strip_comments
+from tests.helpers import launch
 from tests.helpers.server import ROOT, GatewayProcess, clean_environment
 
 SKIPS_MAX = 3
@@ -99,8 +101,8 @@ def env(tmp_path: Path) -> dict[str, str]:
     """Give an environment in which `ksrpc` and `python` are those under test."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name, command in (("python", sys.executable), ("ksrpc", f"{sys.executable}' -m 'ksrpc")):
-        (programs / name).write_text(f"#!/bin/sh\nexec '{command}' \"$@\"\n")
+    for name, words in (("python", [sys.executable]), ("ksrpc", [*launch.commands().words, "-m", "ksrpc"])):
+        (programs / name).write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
         (programs / name).chmod(0o755)
     env = clean_environment()
     path = f"{programs}{os.pathsep}{env['PATH']}"
@@ -155,16 +157,7 @@ def run(block: Block, code: str, folder: Path, env: dict[str, str]) -> subproces
         command = [sys.executable, play.__file__, str(script)]
     else:
         command = ["bash", "-euo", "pipefail", "-c", runnable_lines(code)]
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    return launch.run(command, cwd=folder, env=env, timeout=90)
 
 
 def check_serving(block: Block, folder: Path) -> None:

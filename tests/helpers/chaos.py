@@ -15,6 +15,7 @@ from dataclasses import dataclass
 FAULTS: Mapping[str, int] = {"delay": 3, "stall": 3, "cut": 5, "reset": 3, "half-open": 2, "duplicate": 2, "none": 2}
 _CHUNK = 4096
 _DELAY_S = 0.02
+_NO_RATE = 1 << 40
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST
 
 
@@ -286,18 +287,54 @@ def chaos(
         proxy.stop()
 
 
+class Meter:
+    """Count what goes through a proxy.
+
+    Attributes:
+        port: The port to connect to.
+        up_bytes: What clients sent.
+        down_bytes: What they were sent.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.up_bytes = 0
+        self.down_bytes = 0
+
+    def reset(self) -> None:
+        """Begin to count anew."""
+        self.up_bytes = self.down_bytes = 0
+
+    def count(self, size: int, *, is_up: bool) -> None:
+        """Count a piece. Each direction of the only connection has a thread of its own, so nothing is lost."""
+        if is_up:
+            self.up_bytes += size
+        else:
+            self.down_bytes += size
+
+
 @contextmanager
 def throttled(port: int, *, bytes_s: int) -> Iterator[int]:
     """Run a proxy in front of a port that lets so many bytes a second through, one way or the other; give its port."""
+    with metered(port, rate_bytes_s=bytes_s) as meter:
+        yield meter.port
+
+
+@contextmanager
+def metered(port: int, *, rate_bytes_s: int = _NO_RATE, host: str = "127.0.0.1") -> Iterator[Meter]:
+    """Run a proxy in front of a port that counts, and lets so many bytes a second through in each direction."""
     listener = socket.create_server(("127.0.0.1", 0))
+    meter = Meter(int(listener.getsockname()[1]))
     over = threading.Event()
     opened: list[socket.socket] = [listener]
 
-    def forward(source: socket.socket, target: socket.socket) -> None:
+    def forward(source: socket.socket, target: socket.socket, is_up: bool) -> None:
         with suppress(OSError):
-            while data := source.recv(bytes_s // 50):
+            while data := source.recv(max(1, min(1 << 18, rate_bytes_s // 50))):
+                meter.count(len(data), is_up=is_up)
                 target.sendall(data)
-                over.wait(len(data) / bytes_s)
+                if rate_bytes_s < _NO_RATE:
+                    over.wait(len(data) / rate_bytes_s)
         for sock in (source, target):
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -305,14 +342,14 @@ def throttled(port: int, *, bytes_s: int) -> Iterator[int]:
     def accept() -> None:
         with suppress(OSError):
             while not over.is_set():
-                near, far = listener.accept()[0], socket.create_connection(("127.0.0.1", port))
+                near, far = listener.accept()[0], socket.create_connection((host, port))
                 opened.extend((near, far))
-                for pair in ((near, far), (far, near)):
-                    threading.Thread(target=forward, args=pair, daemon=True).start()
+                for source, target, is_up in ((near, far, True), (far, near, False)):
+                    threading.Thread(target=forward, args=(source, target, is_up), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     try:
-        yield int(listener.getsockname()[1])
+        yield meter
     finally:
         over.set()
         for sock in opened:

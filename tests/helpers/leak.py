@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers import launch
 from tests.helpers.process import child_pids
 from tests.helpers.server import GatewayProcess
 
@@ -30,7 +31,8 @@ def held() -> Counts:
     """Count what this process, and each gateway it runs, holds now."""
     counts: Counts = collections.Counter(_descriptor_kinds())
     counts.update(f"thread {thread.name.partition(' ')[0]}" for thread in _threads())
-    counts["child process"] = len(child_pids(os.getpid()))
+    parents = launch.parents()
+    counts["child process"] = sum(len(child_pids(pid)) for pid in (os.getpid(), *parents)) - len(parents)
     for gateway in list(GatewayProcess.running):
         counts[f"connection of the gateway on port {gateway.port}"] = _connections(gateway.port)
     return counts

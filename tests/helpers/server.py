@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import subprocess
 import sys
@@ -12,9 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, ClassVar, Self
 
+from tests.helpers import launch
+from tests.helpers.launch import ROOT, clean_environment
 from tests.helpers.process import child_pids, is_running, rss_anon_bytes
 
-ROOT = Path(__file__).resolve().parents[2]
 READY = "ksrpc ready: "
 
 #: What most tests want: a loopback server on a free port that answers anybody, for `demo` and `math`.
@@ -28,17 +28,11 @@ anonymous = true
 allow = ["demo", "math"]
 """
 
+__all__ = ["OPEN_CONFIG", "ROOT", "GatewayProcess", "StartError", "clean_environment"]
+
 
 class StartError(RuntimeError):
     """The server ended, or stayed silent, before its ready line; the text holds its output."""
-
-
-def clean_environment() -> dict[str, str]:
-    """Copy the environment without the settings of ksrpc, and with `src` importable."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith("KSRPC")}
-    env["PYTHONPATH"] = str(ROOT / "src")
-    env["PYTHONUNBUFFERED"] = "1"
-    return env
 
 
 class GatewayProcess:
@@ -69,6 +63,7 @@ class GatewayProcess:
         self._config = config
         self._python = list(python)
         self._env = {**clean_environment(), **(env or {})}
+        self._is_usual = not env and self._python == [sys.executable]
         self._ready_within_s = ready_within_s
         self._process: subprocess.Popen[str] | None = None
         self._lines: list[str] = []
@@ -96,7 +91,8 @@ class GatewayProcess:
         self.folder.mkdir(parents=True, exist_ok=True)
         if self._config is not None:
             (self.folder / "ksrpc.toml").write_text(self._config, encoding="utf-8")
-        self._process = subprocess.Popen(
+        begin = launch.start if self._is_usual else subprocess.Popen
+        self._process = begin(
             [*self._python, "-m", "ksrpc", *self.arguments],
             cwd=self.folder,
             env=self._env,
@@ -207,16 +203,7 @@ class GatewayProcess:
 
     def run(self, *arguments: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run another `ksrpc` command in the gateway's directory; a failure is for the caller to see."""
-        return subprocess.run(
-            [*self._python, "-m", "ksrpc", *arguments],
-            cwd=self.folder,
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
+        return launch.run([*self._python, "-m", "ksrpc", *arguments], cwd=self.folder, env=self._env, timeout=timeout_s)
 
     def create_token(self, name: str, *options: str) -> str:
         """Make a user's token with `ksrpc token create` and return its text.

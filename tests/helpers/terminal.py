@@ -8,13 +8,14 @@ import pty
 import re
 import select
 import struct
-import subprocess
 import sys
 import termios
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.helpers import launch
 
 #: Makes the terminal its own, so that Ctrl-C reaches it, and becomes the program.
 _START = "import os,sys,fcntl,termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
@@ -104,10 +105,11 @@ def run_on_terminal(
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    process = subprocess.Popen(
-        [sys.executable, "-c", _START, *command],
+    env = {"TERM": "xterm-256color"} | {name: text for name, text in env.items() if name not in ("COLUMNS", "LINES")}
+    process = launch.start(
+        list(command) if launch.parent_of(command, env) else [sys.executable, "-c", _START, *command],
         cwd=cwd,
-        env={"TERM": "xterm-256color"} | {name: text for name, text in env.items() if name not in ("COLUMNS", "LINES")},
+        env=env,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -21,6 +21,7 @@ from ksrpc.config import load_config
 from ksrpc.config.template import TEMPLATE
 from ksrpc.connections.http import HttpxConnection
 from ksrpc.errors import AuthError
+from tests.helpers import launch
 from tests.helpers.server import GatewayProcess, clean_environment
 from tests.helpers.terminal import run_on_terminal
 from tests.integration.conftest import usable
@@ -38,16 +39,8 @@ COMMANDS = [[], ["init"], ["serve"], ["doctor"]] + [
 
 def ksrpc_in(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run `python -m ksrpc …` in a folder, with no terminal."""
-    return subprocess.run(
-        [sys.executable, "-m", "ksrpc", *arguments],
-        cwd=folder,
-        env={**clean_environment(), **(env or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    command = [sys.executable, "-m", "ksrpc", *arguments]
+    return launch.run(command, cwd=folder, env={**clean_environment(), **(env or {})})
 
 
 def mode(path: Path) -> int:

@@ -19,6 +19,7 @@ import pytest
 
 import ksrpc
 from ksrpc.errors import AuthError
+from tests.helpers import launch
 from tests.helpers.server import GatewayProcess, clean_environment
 from tests.helpers.terminal import CTRL_C, Shown, run_on_terminal
 from tests.integration.conftest import connection_to
@@ -96,10 +97,8 @@ class Client:
         return self
 
     def run(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "ksrpc", *arguments],
-            cwd=self.folder, env=self.env, input=typed, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        command = [sys.executable, "-m", "ksrpc", *arguments]
+        return launch.run(command, cwd=self.folder, env=self.env, typed=typed)
 
     def read(self, *arguments: str) -> str:
         done = self.run(*arguments)

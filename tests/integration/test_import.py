@@ -16,6 +16,7 @@ import pytest
 import ksrpc
 from ksrpc.config import load_config
 from ksrpc.errors import AddressError, AuthError, ForbiddenError, KsrpcError, NotFoundError, RefusedError
+from tests.helpers import launch
 from tests.helpers.server import GatewayProcess, clean_environment
 
 SECRETS = ("REDIS_URL", "JQ_USERNAME", "JQ_PASSWORD", "TUSHARE_TOKEN", "EIKON_APP_KEY", "RQ_USERNAME", "RQ_PASSWORD")
@@ -79,15 +80,7 @@ print(f"{{pid}}:{{threading.get_ident()}}: Current config:", __file__)
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ksrpc", *arguments],
-        cwd=folder,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return launch.run([sys.executable, "-m", "ksrpc", *arguments], cwd=folder, env=clean_environment())
 
 
 def take_over(folder: Path, *, enabled: bool = True, blocked: str = "8.8.8.8/32") -> subprocess.CompletedProcess[str]:

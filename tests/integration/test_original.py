@@ -21,6 +21,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from tests.helpers import launch
 from tests.helpers.server import ROOT, GatewayProcess, clean_environment
 from tests.integration.conftest import usable
 from tests.integration.exchange import Reply, ask
@@ -451,9 +452,9 @@ def run_example(name: str, gateway: GatewayProcess | None, folder: Path) -> str:
     env = clean_environment()
     given = [gateway.url] if gateway else []
     command = [sys.executable, str(ROOT / "examples" / name), *given]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False)
+    done = launch.run(command, cwd=folder, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return str(done.stdout)
 
 
 @pytest.mark.parametrize("name", ["demo_http.py", "demo_websocket.py"])

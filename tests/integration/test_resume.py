@@ -160,7 +160,7 @@ def test_cut_again_and_again_in_the_middle_of_large_arguments(
 
 
 def test_cut_again_and_again_in_the_middle_of_a_large_answer(till: GatewayProcess, manner: str, tmp_path: Path) -> None:
-    cuts = [Cut(down=9_000_000), Cut(down=500), Cut(down=20_000_003), Cut(up=800), Cut(down=30_000_000)]
+    cuts = [Cut(down=9_000_000), Cut(down=500), Cut(down=20_000_003), Cut(up=500), Cut(down=30_000_000)]
     with cutting(till.port, *cuts) as proxy:
         connection = _reach(proxy, manner)
         book = tmp_path / "book"

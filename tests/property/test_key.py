@@ -27,7 +27,7 @@ from ksrpc.model import Descriptor, Parameter
 from tests.conformance.wire.golden import load
 from tests.unit.wire.tabular.case import frames, indexes, series
 
-QUICK = settings(deadline=None, max_examples=400, suppress_health_check=list(HealthCheck))
+QUICK = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
 WHOLE = Descriptor("m.f", "m.f", "m", "function", (Parameter("x", "POSITIONAL_OR_KEYWORD"),))
 TABLES = {**frames(), **series(), **indexes()}
 MAKER = KeyMaker()
@@ -203,7 +203,7 @@ def _parse(data: bytes) -> Any:
         return wire.parse_arguments(data, table=wire.REQUEST_ANY_TABLE)
 
 
-@settings(QUICK, max_examples=1500)
+@settings(QUICK, max_examples=500)
 @given(
     st.sampled_from(CORPUS),
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=3),

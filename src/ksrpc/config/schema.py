@@ -101,6 +101,7 @@ class ServerSection(_Section):
     modules_dir: Path = Path("server")
     time_zone: TimeZone = "Asia/Shanghai"
     hosts: tuple[str, ...] = ()
+    compression: Literal["auto", "off", "always"] = "auto"
 
 
 class CallSection(_Section):

@@ -26,6 +26,7 @@ data_dir = "data"             # tokens, kept answers, counters; made with mode 0
 modules_dir = "server"        # your own modules: each NAME.py in it can be served as NAME
 time_zone = "Asia/Shanghai"   # in which a day begins and ends, and times are told
 hosts = []                    # names under which browsers may reach this server, besides its addresses
+compression = "auto"          # "auto" = on the network, not on this machine; "always", "off"
 
 [call]
 enabled = false               # true = serve calls

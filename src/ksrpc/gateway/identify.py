@@ -119,6 +119,12 @@ class Doorkeeper:
         self._check_host(visitor.headers.get("host", ""))
         return address
 
+    def is_near(self, visitor: Visitor) -> bool:
+        """Tell whether a visitor that was admitted is on this machine."""
+        if visitor.is_unix and not any(name in visitor.headers for name in _FORWARDED):
+            return True
+        return _is_in(self._true_address(visitor), self._loopback)
+
     def still_valid(self, user: User) -> bool:
         """Tell whether the token behind an open connection is valid still."""
         if user.name == ANONYMOUS and not user.token_id:

@@ -5,7 +5,7 @@ Source: docs/spec/protocol.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from ksrpc.errors import BusyError, ProtocolError
@@ -66,6 +66,17 @@ class Caller(Session):
         self._step(call, T.CALL, 0)
         self.outbox.put_small(pack_head(T.CALL, call, meta, flags=flags & ~Flag.FIN), b"")
         self.outbox.open(Stream(T.BODY, call, self.limits.window_bytes))
+        return call
+
+    def call_from(self, meta: Meta, source: Iterator[Buffer]) -> int:
+        """Open a call whose arguments are made while they go out; `source` is asked whenever something may be sent.
+
+        Raises:
+            BusyError: As `call`.
+        """
+        call = self.open_call(meta)
+        self._step(call, T.BODY, 1)
+        self.outbox.streams[call].draw_from(source)
         return call
 
     def send_body(self, call: int, pieces: Sequence[Buffer], *, ended: bool) -> None:

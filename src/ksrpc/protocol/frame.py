@@ -58,6 +58,7 @@ class Flag(IntFlag):
 FIN = int(Flag.FIN)
 _KNOWN = frozenset(int(t) for t in FrameType)
 _encode = msgspec.msgpack.Encoder().encode
+_check_whole = msgspec.msgpack.Decoder(msgspec.Raw).decode
 _NO_META: Meta = {}
 #: Bodies up to this are copied out: small values have a faster way through the codec as bytes.
 _COPIED_BYTES = 4096
@@ -137,6 +138,7 @@ def _read_meta(data: bytes, limits: SessionLimits) -> Meta:
 
 def _parse_meta(data: bytes, limits: SessionLimits) -> Meta:
     try:
+        _check_whole(data)  # no length in it reaches beyond its end: lists are made as long as they say
         meta = msgpack.unpackb(data, raw=False, strict_map_key=True, max_ext_len=0)
     except Exception as exc:
         raise ProtocolError("frame meta is not MessagePack") from exc

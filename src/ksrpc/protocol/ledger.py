@@ -84,13 +84,17 @@ class Ledger:
                 self.kept_bytes += len(head) + len(body) + self._frame_bytes
         return frame
 
-    def hear(self, message: Buffer) -> bool:
+    def hear(self, message: Buffer, more_bytes: int = 0) -> bool:
         """Count a message of the peer; return whether it was for the ledger alone.
+
+        Args:
+            message: All of it, or its head.
+            more_bytes: How much of it follows that.
 
         Raises:
             ProtocolError: It acknowledges what was never sent, or nothing for too long.
         """
-        size = len(message)
+        size = len(message) + more_bytes
         if size < HEADER_BYTES:  # the session refuses it
             return False
         if message[0] in UNCOUNTED:

@@ -6,7 +6,7 @@ Source: docs/spec/protocol.md "Scheduling", "Credit".
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ksrpc.limits import SessionLimits
@@ -25,6 +25,19 @@ class Stream:
     waiting_bytes: int = 0
     offset: int = 0
     ended: bool = False
+    source: Iterator[Buffer] | None = None  # gives further pieces when those that are there have gone out
+    is_dry: bool = True
+
+    def draw_from(self, source: Iterator[Buffer]) -> None:
+        """Take pieces from here, each when it is wanted; nothing else will be added."""
+        self.source, self.is_dry, self.ended = source, False, True
+        self._refill()
+
+    def _refill(self) -> None:
+        while not self.pieces and not self.is_dry and self.source is not None:
+            piece = next(self.source, None)
+            self.is_dry = piece is None
+            self.extend(() if piece is None else (piece,))
 
     def extend(self, pieces: Iterable[Buffer]) -> None:
         """Add pieces without copying them."""
@@ -48,6 +61,8 @@ class Stream:
             body = piece[:size]
             if size == len(piece):
                 self.pieces.popleft()
+                if not self.is_dry:
+                    self._refill()
             else:
                 self.pieces[0] = piece[size:]
         fin = FIN if self.ended and not self.pieces else 0
@@ -65,10 +80,14 @@ class Stream:
 
 
 class Outbox:
-    """Schedule the frames of one session. Pulled by the shell whenever its carrier takes more."""
+    """Schedule the frames of one session. Pulled by the shell whenever its carrier takes more.
+
+    Attributes:
+        slice_bytes: Body of one slice; a large one delays what overtakes it.
+    """
 
     def __init__(self, limits: SessionLimits) -> None:
-        self._limits = limits
+        self.slice_bytes = limits.slice_bytes
         self._control: deque[tuple[bytes, Buffer]] = deque()
         self._small: deque[tuple[bytes, Buffer]] = deque()
         self._turns: deque[Stream] = deque()
@@ -151,7 +170,7 @@ class Outbox:
             stream = self._turns[0]
             self._turns.rotate(-1)
             if stream.is_sendable and (self.credit > 0 or not stream.pieces):
-                head, body = stream.take(min(self._limits.slice_bytes, max(self.credit, 0)))
+                head, body = stream.take(min(self.slice_bytes, max(self.credit, 0)))
                 self.credit -= len(body)
                 if stream.is_finished:
                     self.drop(stream.call)

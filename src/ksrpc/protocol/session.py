@@ -79,8 +79,15 @@ class Session:
         Raises:
             ProtocolError: The peer broke a rule; its text names it.
         """
+        return self.accept(parse_frame(data, limits=self.limits), now)
+
+    def accept(self, frame: Frame, now: float) -> Event | None:
+        """Take a message that is parsed already.
+
+        Raises:
+            ProtocolError: As `receive`.
+        """
         self._heard_at = now
-        frame = parse_frame(data, limits=self.limits)
         if self.peer is None and frame.type != self._greeting:
             raise ProtocolError(f"the first frame must be {self._greeting.name}")
         handler = self._dispatch.get(frame.type)

@@ -18,7 +18,9 @@ from ksrpc.errors import CancelledError, RefusedError, TooLargeError, Unsupporte
 from ksrpc.gateway import Answer, Arguments, Call, Gateway
 from ksrpc.limits import REQUEST, SESSION
 from ksrpc.model import User
+from ksrpc.server.compression import compression_of, send_body
 from ksrpc.server.exchange import Headers, HttpExchange
+from ksrpc.server.feature import expect_decodable, read_features
 from ksrpc.server.negotiation import OLD_CLIENT, PICKLE_STARTS, choose_media_type
 from ksrpc.server.outflow import stream_body
 from ksrpc.server.problem import pack_method_problem
@@ -59,11 +61,23 @@ async def serve_call(gateway: Gateway, exchange: HttpExchange, path: str) -> Non
     if media_type == wire.MEDIA_TYPE:
         if answer.labels.get("kind") == "handle":
             media_type = HELD_TYPE
-        await exchange.send_pieces(200, media_type, answer.pieces, answer.size, headers=label_headers(answer))
+        await _send_value(gateway, exchange, media_type, answer)
         return
     options = {name.removeprefix("_"): text for name, text in exchange.query.items() if name.startswith("_")}
+    options.pop("format", None)
     shown = await gateway.render(answer, media_type, options, call.deadline)
     await exchange.send_body(200, shown.media_type, shown.body, headers=label_headers(answer))
+
+
+async def _send_value(gateway: Gateway, exchange: HttpExchange, media_type: str, answer: Answer) -> None:
+    """Answer with the value's own bytes, compressed where that is agreed and pays."""
+    compression = compression_of(gateway, exchange)
+    expect_decodable(answer, read_features(exchange.headers.get("accept")))
+    headers = (*label_headers(answer), *compression.headers) if compression.headers else label_headers(answer)
+    if compression.suits(answer):
+        await send_body(exchange, media_type, answer, headers=headers, compression=compression)
+    else:
+        await exchange.send_pieces(200, media_type, answer.pieces, answer.size, headers=headers)
 
 
 async def _answer(gateway: Gateway, exchange: HttpExchange, call: Call) -> Answer:

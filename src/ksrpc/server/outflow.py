@@ -41,7 +41,7 @@ async def stream_frames(session: Callee, call: int, answer: Answer, *, flush: St
             session.send_answer(call, records, ended=False)
             await flush()
             while session.waiting_bytes(call) > STREAM_QUEUE_BYTES:
-                await _bounded(moved())
+                await bounded(moved())
         session.send_answer(call, (), ended=True)
     finally:
         flow.close()
@@ -63,7 +63,7 @@ async def stream_body(exchange: HttpExchange, flow: Flow, headers: Headers, *, c
         while not is_over and not gone.done():
             records, is_over = await _next_records(flow, gone, check)
             for piece in records:
-                await _bounded(exchange.send_part(piece))
+                await bounded(exchange.send_part(piece))
         if not gone.done():
             await exchange.send_part(b"", is_last=True)
     except LostError:
@@ -94,7 +94,12 @@ async def _next_records(
     return (records, False) if records else ((pack_end(),), True)
 
 
-async def _bounded(step: Awaitable[object]) -> None:
+async def bounded(step: Awaitable[object]) -> None:
+    """Wait for a step of a client that takes what it is sent.
+
+    Raises:
+        LostError: It took nothing for too long.
+    """
     try:
         async with asyncio.timeout(STREAM_IDLE_S):
             await step

@@ -16,7 +16,7 @@ from ksrpc.errors import DecodeError
 from ksrpc.gateway.identify import Visitor
 from ksrpc.gateway.repeat import Key
 from ksrpc.limits import REPEAT
-from ksrpc.server.negotiation import choose_media_type
+from ksrpc.server.negotiation import choose_format, choose_media_type
 
 _NO = ("false", "0", "no")
 _KEY_NAME = "idempotency-key"
@@ -55,6 +55,7 @@ class Request:
         self.headers: Mapping[str, str] = headers
         self.visitor = Visitor(client[0] if client else "", self.headers, is_unix=comes_by_file(scope))
         self._query: bytes = scope["query_string"]
+        self.compression: tuple[Any, Any] | None = None  # under which configuration, and what it is
 
     @cached_property
     def query(self) -> Mapping[str, str]:
@@ -76,6 +77,8 @@ class Request:
         Raises:
             NotAcceptableError: None of what the client accepts is offered.
         """
+        if "_format" in self.query:
+            return choose_format(self.query["_format"])
         return choose_media_type(self.headers.get("accept", "*/*"), self.query.get("fmt"))
 
     @cached_property

@@ -24,11 +24,14 @@ from ksrpc.protocol import Buffer, Callee, FrameType, pack_head
 from ksrpc.protocol.event import BodyCame, Called, CancelCame, Described, Event, Greeted
 from ksrpc.protocol.fault import pack_fault
 from ksrpc.protocol.ledger import Ledger
+from ksrpc.server.compression import NOTHING, choose_compression, send_frames
+from ksrpc.server.feature import expect_decodable
 from ksrpc.server.outflow import stream_frames
 from ksrpc.server.resume import Sessions
 from ksrpc.transport.link import RaisedError
 
 if TYPE_CHECKING:
+    from ksrpc.gateway.identify import Visitor
     from ksrpc.server.carrier import Carrier
 
 _NUMBER = (int, float)
@@ -78,11 +81,14 @@ class SessionShell:
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._session = Callee(now=time.monotonic())
+        self._suit(self.visitor)
         self._ledger: Ledger | None = None
         self._pull = self._session.pull
         self._inflows: dict[int, _Inflow] = {}
         self._objects = f"ws {secrets.token_hex(16)}"  # what objects that are kept for this session belong to
         self._moved = asyncio.Event()
+        self._compression = NOTHING
+        self._features: frozenset[str] = frozenset()
 
     def take(self, data: bytes) -> Coroutine[Any, Any, None] | None:
         """Act on one message; return what is to be awaited before the next one is taken, if anything.
@@ -126,10 +132,17 @@ class SessionShell:
         self._session.outbox.put_back([(pack_head(FrameType.ACK, offset=self._ledger.received), b"")])
         old, self.carrier = self.carrier, carrier
         self._steady, self.visitor = carrier.steady, carrier.visitor
+        self._suit(self.visitor)
         if old is not None:
             old.drop()
         self._sessions.resume(self)
         self._spawn_flush()
+
+    def _suit(self, visitor: Visitor) -> None:
+        """Send in large slices where they take no time on the way."""
+        limits = self._session.limits
+        is_near = self._gateway.door.is_near(visitor)
+        self._session.outbox.slice_bytes = limits.near_slice_bytes if is_near else limits.slice_bytes
 
     def leave(self, carrier: Carrier, *, is_broken: bool) -> None:
         """Part from a connection: wait for another one if this one broke, end if it was closed."""
@@ -179,6 +192,11 @@ class SessionShell:
             self._pull = self._ledger.pull
             self.name = self._sessions.add(self)
             fields |= {"session": self.name, "resume_s": self._sessions.limits.window_s}
+        self._features = wire.share_features(event.meta.get("features"))
+        codecs = wire.share_codecs(event.meta.get("codecs"))
+        self._compression = choose_compression(self._gateway, self.visitor, codecs)
+        if self._compression.codecs:
+            fields["codecs"] = wire.INFLATED
         self._session.welcome(fields)
 
     def _on_call(self, event: Called) -> None:
@@ -212,11 +230,15 @@ class SessionShell:
         )
         try:
             answer = self._gateway.glance(call)
+            if answer is not None:
+                expect_decodable(answer, self._features)
         except Exception as exc:
             session.fail(call_id, pack_fault(exc))
             return
         if answer is None:
             self._start(call_id, self._answer(call_id, self._gateway.handle(call)))
+        elif self._compression.suits(answer):
+            self._start(call_id, self._answer(call_id, _ready(answer)))
         else:
             session.answer(call_id, answer.pieces, size=answer.size, meta=answer.labels)
 
@@ -232,17 +254,19 @@ class SessionShell:
     async def _answer(self, call_id: int, work: Awaitable[Answer]) -> None:
         try:
             answer = await work
+            expect_decodable(answer, self._features)
             if answer.flow is not None:
                 await stream_frames(self._session, call_id, answer, flush=self._push, moved=self._await_move)
+            elif self._compression.suits(answer):
+                await send_frames(self._session, call_id, answer, self._compression, (self._push, self._await_move))
+            else:
+                self._session.answer(call_id, answer.pieces, size=answer.size, meta=answer.labels)
         except asyncio.CancelledError:
             self._session.fail(call_id, {"code": "cancelled", "maybe_ran": True})
         except RaisedError as exc:
             self._session.fail(call_id, exc.meta, exc.body)
         except Exception as exc:
             self._session.fail(call_id, pack_fault(exc))
-        else:
-            if answer.flow is None:
-                self._session.answer(call_id, answer.pieces, size=answer.size, meta=answer.labels)
         self._end(call_id)
         await self._push()
 
@@ -348,6 +372,10 @@ class SessionShell:
         await carrier.steady.drain()
         if carrier is self.carrier:
             carrier.steady.put(head, body)
+
+
+async def _ready(answer: Answer) -> Answer:
+    return answer
 
 
 def _forget(task: asyncio.Task[None]) -> None:

@@ -29,7 +29,8 @@ from ksrpc.transport.http import Failure, Request, call_headers, joined, unwrap
 from ksrpc.transport.items import AsyncInlet, AsyncRemoteIterator
 from ksrpc.transport.problem import lost_answer
 from ksrpc.transport.retry import Names, Retry
-from ksrpc.transport.watch import State, Trail, Trails, Watch
+from ksrpc.transport.upload import LAST_CHUNK, pack_body, pack_chunk, read_codecs, recompact
+from ksrpc.transport.watch import Sizes, State, Trail, Trails, Watch
 
 _GRACE_S = ANSWER_GRACE_S
 _ROOM_BYTES = 1 << 16
@@ -67,6 +68,7 @@ class _Line(asyncio.BufferedProtocol):
             return
         try:
             if exchange.is_streamed and exchange.reader is not None:
+                exchange.came_bytes += nbytes
                 exchange.reader.advance(nbytes)
                 is_whole = exchange.reader.done
             else:
@@ -134,7 +136,10 @@ class _Line(asyncio.BufferedProtocol):
         exchange = self._exchange = Exchange(protocol, asyncio.get_running_loop().create_future(), trail)
         sent = h11.Request(method=request.method, target=request.target, headers=request.lines(common))
         head = protocol.send(sent) or b""
-        await self._send(exchange, head, list(joined(request.pieces)))
+        if request.codecs:
+            await self._send_compact(exchange, head, recompact(request.pieces, request.codecs))
+        else:
+            await self._send(exchange, head, list(joined(request.pieces)))
         await exchange.future
         return exchange
 
@@ -146,13 +151,27 @@ class _Line(asyncio.BufferedProtocol):
         self._transport.write(first)
         transport, written, total = self._transport, 0, sum(map(len, body))
         if body:
-            exchange.trail.turn(State.SENDING, lambda: (written - transport.get_write_buffer_size(), total))
+            exchange.trail.turn(State.SENDING, lambda: _left(transport, written, total))
         for piece in body:
             await self._writable.wait()
             if exchange.future.done() or self.is_lost:
                 return  # the answer, or the loss, says why
             transport.write(piece)
             written += len(piece)
+        exchange.was_sent = True
+
+    async def _send_compact(self, exchange: Exchange, head: bytes, compaction: wire.Compaction) -> None:
+        if self._transport is None:
+            raise LostError("the connection is not open", maybe_ran=False)
+        transport = self._transport
+        transport.write(head)
+        exchange.trail.turn(State.SENDING, lambda: _sent(transport, compaction))
+        for piece in compaction:
+            transport.write(pack_chunk(piece))
+            await self._writable.wait()
+            if exchange.future.done() or self.is_lost:
+                return  # the answer, or the loss, says why
+        transport.write(LAST_CHUNK)
         exchange.was_sent = True
 
     def _fail(self, error: LostError) -> None:
@@ -182,6 +201,7 @@ class AsyncHttpShell:
         self._token = token
         self._handles = handles or HandleSession()
         self._names = Names()
+        self._codecs: tuple[str, ...] = ()  # what the server inflates, and wants
         self._idle: list[_Line] = []
         self._end = LoopEnd(partial(_close_all, self._idle))
 
@@ -195,8 +215,9 @@ class AsyncHttpShell:
             LostError: The connection broke; `maybe_ran` tells whether the call may have run.
             KsrpcError: As the server or the library has it.
         """
-        headers = {"Content-Type": wire.MEDIA_TYPE, "Content-Length": str(message.nbytes), **self._handles.headers()}
-        request = Request("POST", target, headers, tuple(message.segments), self._names.next())
+        lines, pieces, codecs = pack_body(message, self._codecs)
+        headers = {"Content-Type": wire.MEDIA_TYPE, **lines, **self._handles.headers()}
+        request = Request("POST", target, headers, pieces, self._names.next(), codecs=codecs)
         return await self._deliver(request, connect_s, timeout_s)
 
     async def get(self, target: str, *, connect_s: float | None, timeout_s: float | None) -> Any:
@@ -233,6 +254,8 @@ class AsyncHttpShell:
             line = await (self._connect(connect_s) if request.retry else self._borrow(connect_s))
             async with asyncio.timeout(None if timeout_s is None else timeout_s + _GRACE_S):
                 exchange = await line.ask(request, call_headers(self._address, self._token, timeout_s), trail)
+            if request.method == "POST" and exchange.status == 200:
+                self._codecs = read_codecs(exchange.headers.get(b"accept-post", b"").decode("latin-1"))
             if exchange.items is not None:
                 keeps = None  # the stream has it
                 return AsyncRemoteIterator(_LineItems(self._idle, line, exchange, timeout_s))
@@ -326,6 +349,16 @@ class _LineItems(AsyncInlet):
             self._idle.append(line)
         else:
             line.close()
+
+
+def _sent(transport: asyncio.WriteTransport, compaction: wire.Compaction) -> Sizes:
+    waiting = transport.get_write_buffer_size()
+    return compaction.sent_bytes(waiting), compaction.total_bytes, max(0, compaction.wire_bytes - waiting)
+
+
+def _left(transport: asyncio.WriteTransport, written: int, total: int) -> Sizes:
+    sent = max(0, written - transport.get_write_buffer_size())
+    return sent, total, sent
 
 
 def _close_all(lines: list[_Line]) -> None:

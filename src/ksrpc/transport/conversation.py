@@ -17,31 +17,25 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidHandshake, InvalidStatus
-from websockets.frames import Frame, Opcode
-from websockets.protocol import State
-from websockets.uri import parse_uri
-
 from ksrpc import __version__, wire
-from ksrpc.errors import ConnectError, KsrpcError, LostError, ProtocolError
-from ksrpc.limits import RESUME, SESSION
+from ksrpc.errors import KsrpcError, LostError, ProtocolError
+from ksrpc.limits import RESUME
 from ksrpc.protocol import Buffer, Caller, FrameType, Meta, pack_head
 from ksrpc.protocol.event import Event, GoAwayCame, Greeted, RaiseCame, ResultCame, StatusCame
 from ksrpc.protocol.ledger import Ledger, parse_count
 from ksrpc.transport.feed import Feed
 from ksrpc.transport.held import RELEASE, Held
-from ksrpc.transport.inlet import Inlet
-from ksrpc.transport.problem import parse_problem
+from ksrpc.transport.landing import Landing, Receiver, open_landing
+from ksrpc.transport.passage import Passage
 from ksrpc.transport.sight import News, look_at
+from ksrpc.transport.upload import WHOLE_BYTES, compact
 from ksrpc.transport.watch import Sight, Watch
 
 #: Small frames go out together until they are so many bytes.
 _JOIN_BYTES = 1 << 14
-_MAX_MESSAGE = SESSION.frame_bytes + SESSION.meta_bytes + 64
 
 
-class Waiting(Protocol):
+class Waiting(Receiver, Protocol):
     """Say what is told to who waits for an answer."""
 
     is_done: bool
@@ -76,6 +70,7 @@ class Conversation:
 
     def __init__(self, url: str, *, token: str | None, watch: Watch | None = None) -> None:
         self.welcome: Meta = {}
+        self._codecs: tuple[str, ...] = ()  # what the server inflates, and wants
         self.loss = ""
         self.is_suspect = False
         self.waiters: dict[int, Waiting] = {}
@@ -86,31 +81,30 @@ class Conversation:
         self._url = url
         self._token = token
         self._watch = watch
+        self._landing: Landing | None = None
         if watch is not None:
             watch.add(self)
         self.restart()
 
     def restart(self) -> None:
         """Begin on another socket."""
+        if self._landing is not None:
+            self._landing.break_off()
         self.is_attached = False
-        self._parts: list[Buffer] = []
-        self._inlet = Inlet(_MAX_MESSAGE)
-        self.room = self._inlet.room
-        self._protocol = ClientProtocol(parse_uri(self._url), max_size=_MAX_MESSAGE)
-        self._protocol.reader = self._inlet
-        self._protocol.parser = self._protocol.parse()
-        next(self._protocol.parser)
+        self._landing = None
+        self._passage = Passage(self._url, self._token)
+        self._inlet = self._passage.inlet
+
+    def room(self) -> memoryview:
+        """Return where the next bytes go."""
+        spare = self._inlet.room()
+        return spare if self._landing is None else self._landing.room(spare)
 
     # the handshake
 
     def request(self) -> bytes:
         """Return the handshake's request."""
-        request = self._protocol.connect()
-        request.headers["User-Agent"] = f"ksrpc/{__version__}"
-        if self._token:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-        self._protocol.send_request(request)
-        return b"".join(self._protocol.data_to_send())
+        return self._passage.request()
 
     def shake(self, data: memoryview) -> bool:
         """Take what the server answers to it (nothing: it hung up); return whether the handshake is over.
@@ -119,21 +113,11 @@ class Conversation:
             ConnectError: There is no ksrpc WebSocket.
             KsrpcError: The server refuses; the class says why.
         """
-        protocol = self._protocol
-        if len(data):
-            protocol.receive_data(data)  # type: ignore[arg-type]  # our inlet takes it
-        else:
-            protocol.receive_eof()
-        failure = protocol.handshake_exc
-        if protocol.state is State.CONNECTING and failure is None and len(data):
+        if not self._passage.shake(data):
             return False
-        if isinstance(failure, InvalidStatus):
-            raise _refusal(parse_problem(failure.response.status_code, bytes(failure.response.body or b"")))
-        if failure is not None or protocol.state is not State.OPEN:
-            reason = failure if isinstance(failure, InvalidHandshake) else "no answer"
-            raise ConnectError(f"this is not a ksrpc WebSocket: {reason}")
         if not self.welcome:
-            self.session.greet({"ksrpc": __version__, "features": sorted(wire.FEATURES), "resume": True})
+            told = {"ksrpc": __version__, "features": sorted(wire.FEATURES), "codecs": wire.INFLATED, "resume": True}
+            self.session.greet(told)
         return True
 
     # another socket
@@ -159,8 +143,8 @@ class Conversation:
         """Return the first bytes on a socket that is to take up the session."""
         received = self._ledger.received if self._ledger is not None else 0
         meta = {"session": self.welcome.get("session")}
-        self._protocol.send_binary(pack_head(FrameType.ATTACH, meta=meta, offset=received))
-        return b"".join(self._protocol.data_to_send())
+        self._passage.send(pack_head(FrameType.ATTACH, meta=meta, offset=received))
+        return self._passage.pull()
 
     def _on_attached(self, message: Buffer, now: float) -> None:
         """Take the server's first word on such a socket: how much it has."""
@@ -184,11 +168,20 @@ class Conversation:
         Raises:
             BusyError: No further call can be made on this connection.
         """
-        call = self.session.call(meta, pieces)
+        call = self._open_compact(meta, pieces) if self._codecs else self.session.call(meta, pieces)
         if self._watch is not None:
             self._show(waiter, meta["path"])
         self.waiters[call] = waiter
         return call
+
+    def _open_compact(self, meta: Meta, pieces: Sequence[Buffer]) -> int:
+        """Open a call with compressed arguments, if that makes them smaller."""
+        compaction = compact(pieces, self._codecs)
+        if compaction is None:
+            return self.session.call(meta, pieces)
+        if compaction.total_bytes <= WHOLE_BYTES:
+            return self.session.call(meta, list(compaction))
+        return self.session.call_from(meta, compaction)
 
     def describe(self, path: str, waiter: Waiting) -> int:
         """Ask what stands at a path."""
@@ -273,21 +266,40 @@ class Conversation:
             KsrpcError: The connection is over; the text says why.
         """
         now = time.monotonic()
-        message: Buffer | None
-        self._inlet.feed_data(data)
-        if self.session.peer is not None and self._protocol.state is State.OPEN and not self._parts:
-            while (message := self._inlet.take_message()) is not None:
+        if self._landing is not None:
+            self.session.hear(now)
+            if self._landing.take(data):
+                self._end_landing(self._landing, now)
+            return
+        inlet, passage = self._inlet, self._passage
+        inlet.feed_data(data)
+        if self.session.peer is not None and passage.is_plain:
+            while (message := inlet.take_message()) is not None:
                 self._hear(message, now)
-            if self._inlet.is_empty:
+            if inlet.is_empty or self._wait_on():
                 return
-        self._protocol.receive_data(data[:0])  # type: ignore[arg-type]  # our inlet has it
-        for frame in self._protocol.events_received():
-            if isinstance(frame, Frame) and (message := self._assemble(frame)) is not None:
-                self._hear(message, now)
-        if self._protocol.state is not State.OPEN:
-            close = self._protocol.close_rcvd
-            reason = f"{close.code} {close.reason}" if close is not None else "without a reason"
-            raise LostError(f"the server closed the connection: {reason}")
+        for whole in passage.messages():
+            self._hear(whole, now)
+
+    def _wait_on(self) -> bool:
+        """Let the rest of a message go straight to its value if it can; return False if it is for the parser."""
+        begun = self._inlet.peek()
+        if begun is not None and self.is_attached and (landing := open_landing(*begun, self.waiters)) is not None:
+            self._landing = landing
+            self._inlet.discard()
+        return begun is not None
+
+    def _end_landing(self, landing: Landing, now: float) -> None:
+        """Count a frame whose body is where it belongs."""
+        self._landing = None
+        self._inlet.expect_head(not landing.frame.fin)
+        if self._ledger is not None:
+            self._ledger.hear(landing.head, landing.body_bytes)
+        event = self.session.accept(landing.frame._replace(body=self._inlet.stand_in(landing.body_bytes)), now)
+        if isinstance(event, ResultCame):
+            landing.finish()
+            if event.credited:
+                self.session.consume(event.call, landing.body_bytes)
 
     def _hear(self, message: Buffer, now: float) -> None:
         if self._ledger is not None:
@@ -303,13 +315,14 @@ class Conversation:
 
     def pull(self) -> tuple[bytes, bool]:
         """Return the bytes of the next frames, small ones together, and whether there is more."""
-        if self._protocol.state is not State.OPEN:
+        passage = self._passage
+        if not passage.is_open:
             return b"", False
         count = 0
         while count < _JOIN_BYTES and (frame := self._pull()) is not None:
-            self._protocol.send_binary(b"".join(frame))
+            passage.send(b"".join(frame))
             count += len(frame[1])
-        return b"".join(self._protocol.data_to_send()), count >= _JOIN_BYTES and self.has_sendable
+        return passage.pull(), count >= _JOIN_BYTES and self.has_sendable
 
     @property
     def has_sendable(self) -> bool:
@@ -332,21 +345,7 @@ class Conversation:
 
     def part(self) -> bytes:
         """Return the bytes of a good-bye."""
-        if self._protocol.state is State.OPEN:
-            self._protocol.send_close(1000)
-        return b"".join(self._protocol.data_to_send())
-
-    def _assemble(self, frame: Frame) -> Buffer | None:
-        """Return a whole message; proxies may cut messages into fragments."""
-        if frame.opcode not in (Opcode.BINARY, Opcode.CONT):
-            return None
-        if frame.fin and not self._parts:
-            return frame.data
-        self._parts.append(bytes(frame.data))
-        if not frame.fin:
-            return None
-        whole, self._parts = b"".join(self._parts), []
-        return whole
+        return self._passage.part()
 
     def _act(self, event: Event) -> None:
         if isinstance(event, ResultCame):
@@ -368,12 +367,8 @@ class Conversation:
 
     def _on_welcome(self, meta: Meta) -> None:
         self.welcome = meta
+        self._codecs = wire.share_codecs(meta.get("codecs"))
         self.is_attached = True
         if self.resume_s <= 0 or not isinstance(meta.get("session"), str):
             self._ledger = None
             self._pull = self.session.pull
-
-
-def _refusal(error: KsrpcError) -> KsrpcError:
-    """Say of a failed handshake what it is: nothing was called yet."""
-    return ConnectError(str(error)) if isinstance(error, LostError) else error

@@ -35,6 +35,7 @@ class Exchange:
         self.news = asyncio.Event()
         self.is_streamed = False  # past h11: the rest of the body goes straight to the reader
         self.was_sent = False
+        self.came_bytes = 0  # of the value, compressed or not
 
     def feed(self, data: bytes) -> bool:
         """Take bytes until the body's way is clear; return whether the answer is whole."""
@@ -61,7 +62,7 @@ class Exchange:
         self.is_held = media_type == HELD_TYPE.encode()
         if self.status == 200 and (self.is_held or media_type == wire.MEDIA_TYPE.encode()):
             self.reader = reader = wire.Reader(wire.RESULT_TABLE)
-            self.trail.turn(State.RECEIVING, lambda: (reader.filled_bytes, reader.total_bytes or 0))
+            self.trail.turn(State.RECEIVING, lambda: (reader.filled_bytes, reader.total_bytes or 0, self.came_bytes))
             self.is_streamed = b"content-length" in self.headers
         elif self.status == 200 and media_type == STREAM_TYPE.encode():
             self.items = Feed()
@@ -73,6 +74,7 @@ class Exchange:
 
     def _take(self, data: bytes) -> None:
         if self.reader is not None:
+            self.came_bytes += len(data)
             self.reader.feed(data)
         elif self.items is not None:
             self.items.put(data)

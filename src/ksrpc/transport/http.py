@@ -29,10 +29,12 @@ from ksrpc.transport.held import MEDIA_TYPE as HELD_TYPE
 from ksrpc.transport.items import RemoteIterator
 from ksrpc.transport.problem import lost_answer, parse_problem
 from ksrpc.transport.retry import Names, Retry
+from ksrpc.transport.upload import pack_body, read_codecs, recompact, send_chunks
 from ksrpc.transport.watch import State, Trail, Trails, Watch, no_trail
 from ksrpc.wire.item import MEDIA_TYPE as STREAM_TYPE
 
 _JOIN_BYTES = 1 << 16
+_ACCEPT = wire.accept_text()
 ERROR_BYTES = MIB
 _GRACE_S = ANSWER_GRACE_S
 #: Where somebody looks, large bodies go and come in pieces of this size.
@@ -43,6 +45,7 @@ class _Connection(http.client.HTTPConnection):
     """Know what its request is at, and until when; a socket by itself counts its time anew with each piece."""
 
     trail: Trail = no_trail()
+    is_curious: bool | None = None  # whether the next answer tells of codecs; None before the first call
     _timeout_s: float | None = None
     _until: float | None = None
     _source: _Source | None = None
@@ -101,6 +104,7 @@ class Request(NamedTuple):
         headers: Beside those of every request.
         key: The name of the call, so that it can be sent again; empty for what may be asked any number of times.
         retry: Why this is the second attempt, which has a connection of its own.
+        codecs: By which the body is compressed while it goes out, in chunks; none: it goes as it lies.
     """
 
     method: str
@@ -109,6 +113,7 @@ class Request(NamedTuple):
     pieces: Sequence[Buffer]
     key: str = ""
     retry: Retry | None = None
+    codecs: tuple[str, ...] = ()
 
     def lines(self, common: dict[str, str]) -> list[tuple[str, str]]:
         """Return all headers, the key last: the server looks there."""
@@ -136,6 +141,7 @@ class HttpShell:
         self._token = token
         self._handles = handles or HandleSession()
         self._names = Names()
+        self._codecs: tuple[str, ...] = ()  # what the server inflates, and wants
         self._idle: list[_Connection] = []
         self._lock = threading.Lock()
         self._is_closed = False
@@ -148,8 +154,9 @@ class HttpShell:
             LostError: The connection broke; `maybe_ran` tells whether the call may have run.
             KsrpcError: As the server or the library has it.
         """
-        headers = {"Content-Type": wire.MEDIA_TYPE, "Content-Length": str(message.nbytes), **self._handles.headers()}
-        request = Request("POST", target, headers, message.segments, self._names.next())
+        lines, pieces, codecs = pack_body(message, self._codecs)
+        headers = {"Content-Type": wire.MEDIA_TYPE, **lines, **self._handles.headers()}
+        request = Request("POST", target, headers, pieces, self._names.next(), codecs=codecs)
         return self._deliver(request, connect_s, timeout_s)
 
     def get(self, target: str, *, connect_s: float | None, timeout_s: float | None) -> Any:
@@ -234,15 +241,20 @@ class HttpShell:
     def _send(self, connection: _Connection, request: Request, common: dict[str, str]) -> bool:
         """Send a request; return False if the server took it by half: then its answer says why."""
         connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
+        if connection.is_curious is None and request.method == "POST":
+            connection.is_curious = True
         for name, text in request.lines(common):
             connection.putheader(name, text)
-        body = list(joined(request.pieces))
+        body = [] if request.codecs else list(joined(request.pieces))
         try:
             if len(body) == 1 and len(body[0]) <= _JOIN_BYTES:
                 connection.endheaders(body[0])
                 return True
             connection.endheaders()
-            _send_body(connection, body)
+            if request.codecs:
+                send_chunks(connection.send, connection.trail, recompact(request.pieces, request.codecs))
+            else:
+                _send_body(connection, body)
         except (BrokenPipeError, ConnectionResetError):
             return False
         except TimeoutError as exc:
@@ -256,6 +268,9 @@ class HttpShell:
         connection.trail.turn(State.WAITING)
         try:
             response = connection.getresponse()
+            if connection.is_curious and response.status == 200:
+                connection.is_curious = False
+                self._codecs = read_codecs(response.getheader("Accept-Post"))
             if response.status == 200 and response.getheader("Content-Type") == STREAM_TYPE:
                 connection.go_on()
                 stream, response = response, None
@@ -279,7 +294,7 @@ class HttpShell:
 
 def call_headers(address: Address, token: str | None, timeout_s: float | None) -> dict[str, str]:
     """Return the headers of every request."""
-    headers = {"Host": address.netloc, "User-Agent": f"ksrpc/{__version__}", "Accept": wire.MEDIA_TYPE, "X-Ksrpc": "1"}
+    headers = {"Host": address.netloc, "User-Agent": f"ksrpc/{__version__}", "Accept": _ACCEPT, "X-Ksrpc": "1"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     if timeout_s is not None:
@@ -322,7 +337,7 @@ def _read_value(response: http.client.HTTPResponse, handles: HandleSession, conn
 
 def _send_body(connection: _Connection, body: list[Buffer]) -> None:
     sent, total = 0, sum(map(len, body))
-    connection.trail.turn(State.SENDING, lambda: (sent, total))
+    connection.trail.turn(State.SENDING, lambda: (sent, total, sent))
     step = _LOOK_BYTES if connection.trail.is_watched else total
     for piece in body:
         for start in range(0, len(piece), step):
@@ -333,12 +348,14 @@ def _send_body(connection: _Connection, body: list[Buffer]) -> None:
 
 def _read_body(response: http.client.HTTPResponse, connection: _Connection) -> Any:
     reader, trail = wire.Reader(wire.RESULT_TABLE), connection.trail
-    trail.turn(State.RECEIVING, lambda: (reader.filled_bytes, reader.total_bytes or 0))
+    came = 0
+    trail.turn(State.RECEIVING, lambda: (reader.filled_bytes, reader.total_bytes or 0, came))
     most = _LOOK_BYTES if trail.is_watched else None
     while not reader.done:
         count = response.readinto(reader.get_buffer()[:most])
         if not count:
             raise LostError("the server broke the answer off")
+        came += count
         reader.advance(count)
     if response.read(1):
         raise LostError("the server sent more than its answer")

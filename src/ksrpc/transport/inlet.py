@@ -11,6 +11,8 @@ from collections.abc import Generator
 from websockets.streams import StreamReader
 
 _ROOM_BYTES = 1 << 18
+#: Room for the head of a frame and little more.
+_HEAD_BYTES = 64
 #: Up to this size frames are copied out: control frames are read as bytes, and small values decode faster from them.
 _COPIED_BYTES = 4096
 #: First byte of a binary frame that is a whole message.
@@ -28,10 +30,12 @@ class Inlet(StreamReader):
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__()
+        self._max_bytes = max_bytes
         self._space = memoryview(bytearray(max_bytes + 2 * _ROOM_BYTES))
         self._start = 0
         self._end = 0
         self._is_between = False  # whether the parser waits for a frame to begin
+        self._room_bytes = _ROOM_BYTES
 
     def room(self) -> memoryview:
         """Return where the next bytes go. What is not parsed yet moves to the front first if space runs short."""
@@ -41,11 +45,20 @@ class Inlet(StreamReader):
             rest = self._end - self._start
             self._space[:rest] = bytes(self._space[self._start : self._end])
             self._start, self._end = 0, rest
-        return self._space[self._end : self._end + _ROOM_BYTES]
+        return self._space[self._end : self._end + self._room_bytes]
+
+    def expect_head(self, is_near: bool) -> None:
+        """Keep the next room small, so that the body of a large frame can go elsewhere; the one after it is as ever."""
+        self._room_bytes = _HEAD_BYTES if is_near else _ROOM_BYTES
+
+    def stand_in(self, count: int) -> memoryview:
+        """Return as many bytes, whatever they are."""
+        return self._space[:count]
 
     def feed_data(self, data: bytes | bytearray | memoryview) -> None:
         """Take note of what was received; `data` is the filled part of `room()`."""
         self._end += len(data)
+        self._room_bytes = _ROOM_BYTES
 
     def read_line(self, m: int, too_long_exc_type: type[Exception] = RuntimeError) -> Generator[None, None, bytearray]:
         """Wait for a line of at most m bytes and return it with its end."""
@@ -115,6 +128,20 @@ class Inlet(StreamReader):
             return None
         self._start = at + size
         return bytes(space[at : at + size]) if size <= _COPIED_BYTES else space[at : at + size]
+
+    def peek(self) -> tuple[int, memoryview] | None:
+        """Tell how long the message is that was begun, and give what is there of it; None if it is for the parser.
+
+        As long as it is not known how long it is, that is 0.
+        """
+        space, at, there = self._space, self._start + 2, self._end - self._start
+        if not self._is_between or space[at - 2] != _BINARY or (there > 1 and space[at - 1] > _LONG):
+            return None
+        wide = _WIDTHS.get(space[at - 1], 0) if there > 1 else 0
+        if there < 2 + wide:
+            return 0, space[:0]
+        size = int.from_bytes(space[at : at + wide], "big") if wide else space[at - 1]
+        return (size, space[at + wide : self._end]) if size <= self._max_bytes else None
 
     def discard(self) -> None:
         """Drop what has not been read."""

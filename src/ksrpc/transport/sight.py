@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ksrpc.protocol.event import StatusCame
-from ksrpc.protocol.frame import FrameType, Meta
-from ksrpc.transport.watch import Sight, State
+from ksrpc.protocol.frame import FrameType
+from ksrpc.transport.watch import Sight, Sizes, State
+from ksrpc.wire import Compaction, Reader
 
 if TYPE_CHECKING:
     from ksrpc.protocol.outbox import Stream
@@ -22,17 +23,16 @@ class News:
 
     Attributes:
         position: Its place in the queue, 1 is next; 0 outside of it.
-        came_bytes: Bytes of the value so far.
-        total_bytes: Of so many.
+        came_bytes: Bytes that came, compressed or not, of the value so far.
+        reader: What puts the value together, once it comes in parts.
     """
 
-    __slots__ = ("came_bytes", "position", "total_bytes")
+    __slots__ = ("came_bytes", "position", "reader")
 
-    def __init__(self, meta: Meta) -> None:
-        size = meta.get("size")
+    def __init__(self) -> None:
         self.position = 0
         self.came_bytes = 0
-        self.total_bytes = size if isinstance(size, int) else 0
+        self.reader: Reader | None = None
 
     def hear(self, event: StatusCame) -> None:
         """Take note of the place in the queue, or of the end of queueing."""
@@ -54,10 +54,18 @@ def _look_at_one(key: tuple[int, int], waiter: Waiting, stream: Stream | None, t
     if waiter.feed is not None:
         return Sight(key, waiter.path, State.STREAMING, items=waiter.feed.came, is_idle=waiter.is_done)
     if stream is not None:
-        total_bytes = stream.offset + stream.waiting_bytes
-        return Sight(key, waiter.path, State.SENDING, done_bytes=stream.offset, total_bytes=total_bytes)
+        return Sight(key, waiter.path, State.SENDING, 0, *_sent(stream))
     if news is None:
         return Sight(key, waiter.path, State.RUNNING)
-    if news.total_bytes:
-        return Sight(key, waiter.path, State.RECEIVING, done_bytes=news.came_bytes, total_bytes=news.total_bytes)
+    if news.reader is not None:
+        reader = news.reader
+        sizes = reader.filled_bytes, reader.total_bytes or 0, news.came_bytes
+        return Sight(key, waiter.path, State.RECEIVING, 0, *sizes)
     return Sight(key, waiter.path, State.QUEUED if news.position else State.RUNNING, news.position)
+
+
+def _sent(stream: Stream) -> Sizes:
+    source, waiting_bytes = stream.source, stream.waiting_bytes
+    if isinstance(source, Compaction):
+        return source.sent_bytes(waiting_bytes), source.total_bytes, stream.offset
+    return stream.offset, stream.offset + waiting_bytes, stream.offset

@@ -27,14 +27,16 @@ class Collector(ABC):
         handle: The handle, if the answer stands for an object on the server.
         news: What it was told before the value was there; None as long as that is nothing.
         path: What is called, where somebody looks.
+        ahead_bytes: Bytes of the next slice that came already, before the connection broke.
     """
 
-    __slots__ = ("_body", "_error", "_raised", "_reader", "feed", "handle", "is_done", "news", "path")
+    __slots__ = ("_body", "_error", "_raised", "_reader", "ahead_bytes", "feed", "handle", "is_done", "news", "path")
 
     path: str
 
     def __init__(self) -> None:
         self.is_done = False
+        self.ahead_bytes = 0
         self.feed: Feed | None = None
         self.handle: str | None = None
         self.news: News | None = None
@@ -57,13 +59,29 @@ class Collector(ABC):
         else:
             if self._reader is None:
                 self._reader = wire.Reader(wire.RESULT_TABLE)
-                self.news = News(event.meta)
-            if self.news is not None:
-                self.news.came_bytes += len(event.body)
-            self._reader.feed(event.body)
+                self.news = News()
+                self.news.reader = self._reader
+            fresh = event.body[self.ahead_bytes :] if self.ahead_bytes else event.body
+            self.ahead_bytes = max(0, self.ahead_bytes - len(event.body))
+            self.fill_slice(len(fresh))
+            self._reader.feed(fresh)
         if event.fin:
             self._finish()
         return len(event.body)
+
+    def open_slice(self) -> wire.Reader | None:
+        """Return what takes the bytes of the next slice as they come; None if it has to be there whole."""
+        return None if self.is_done or self.ahead_bytes else self._reader
+
+    def fill_slice(self, count: int) -> None:
+        """Take note that bytes of it came."""
+        if self.news is not None:
+            self.news.came_bytes += count
+
+    def close_slice(self, *, fin: bool) -> None:
+        """Take note of its end."""
+        if fin:
+            self._finish()
 
     def _is_many(self, meta: Meta) -> bool:
         """Take note of what the answer is; tell whether it is a stream."""
@@ -84,7 +102,7 @@ class Collector(ABC):
 
     def hear(self, event: StatusCame) -> None:
         """Take what informs only."""
-        self.news = self.news or News({})
+        self.news = self.news or News()
         self.news.hear(event)
 
     def fail(self, event: RaiseCame) -> None:

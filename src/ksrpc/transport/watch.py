@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 
 from ksrpc.transport.feed import Feed
 
-__all__ = ["Sight", "State", "Trail", "Trails", "Watch", "Watched", "no_trail"]
+__all__ = ["Sight", "Sizes", "State", "Trail", "Trails", "Watch", "Watched", "no_trail"]
 
 
 class State:
@@ -42,8 +42,9 @@ class Sight(NamedTuple):
         key: The same as long as it is the same call.
         path: What is called.
         position: Its place in the queue, 1 is next; 0 outside of it.
-        done_bytes: Bytes that went or came.
+        done_bytes: Bytes of the value that went or came.
         total_bytes: Of so many; 0 where that is not known.
+        wire_bytes: What crossed the network for it: less, where it is compressed.
         items: Items of a stream that came.
         is_idle: Whether nobody waits: a stream between two items.
     """
@@ -54,6 +55,7 @@ class Sight(NamedTuple):
     position: int = 0
     done_bytes: int = 0
     total_bytes: int = 0
+    wire_bytes: int = 0
     items: int = 0
     is_idle: bool = False
 
@@ -89,7 +91,9 @@ class Watch(ABC):
         """Take away what is shown of a call, before its caller goes on."""
 
 
-Measure = Callable[[], tuple[int, int]]
+#: Bytes done, bytes in all (0 = unknown), and bytes that crossed the network.
+Sizes = tuple[int, int, int]
+Measure = Callable[[], Sizes]
 _NUMBERS = itertools.count()
 
 
@@ -117,7 +121,7 @@ class Trail:
 
         Args:
             state: Which.
-            measure: Gives bytes done and bytes in all, 0 = unknown; called from another thread.
+            measure: Gives the sizes; called from another thread.
         """
         if self._trails is not None:
             self._measure = measure
@@ -145,11 +149,12 @@ class Trail:
     def look(self) -> Sight:
         """Show what it is at."""
         state, measure = self.state, self._measure
-        done, total = measure() if measure is not None else (0, 0)
+        done, total, wire_bytes = measure() if measure is not None else (0, 0, 0)
         if state == State.SENDING and done >= total:
             state = State.WAITING
         items = self._feed.came if self._feed is not None else 0
-        return Sight(("trail", self.key), _called(self.path), state, 0, max(0, done), total, items, self.is_idle)
+        key, sizes = ("trail", self.key), (max(0, done), total, wire_bytes)
+        return Sight(key, _called(self.path), state, 0, *sizes, items, self.is_idle)
 
 
 def _called(target: str) -> str:

@@ -25,14 +25,21 @@ __all__ = ["write_plain_array"]
 
 _SHUFFLED: Final = "iufcmM"
 _OBJECT: Final = "|O"
+#: Looking at so many bytes of an array costs what one item costs.
+_BYTES_PER_ITEM: Final = 64
 
 
 def _write_array(encoder: Encoder, value: np.ndarray[Any, Any]) -> Any:
     known = encoder.known(value)
     if known:
         return known
-    if value.dtype == object:
+    letter = value.dtype.char
+    if letter == "O":
         made = [encoder.mark(tag.OBJECT_ARRAY), list(value.shape), *write_objects(encoder, value)]
+    elif letter == "T" or (letter == "V" and value.dtype.type is np.record):
+        from ksrpc.wire.subarray import UNUSUAL  # noqa: PLC0415  # it needs this module
+
+        made = UNUSUAL[letter](encoder, value)
     else:
         made = write_plain_array(encoder, value)
         encoder.made -= 1
@@ -77,6 +84,7 @@ def _read_array(decoder: Decoder, text: Any, shape: Any, order: Any, data: Any) 
     if order not in ("C", "F"):
         raise DecodeError("an array of unknown order")
     array: np.ndarray[Any, Any] = np.ndarray(sizes, dtype, memory, order=order)
+    _check_overlap(decoder, array)
     _check_items(array)
     decoder.made.append(array)
     return array
@@ -87,6 +95,22 @@ def _shape(decoder: Decoder, shape: Any) -> list[int]:
     if len(sizes) > decoder.table.limits.ndim:
         raise TooLargeError(f"an array of {len(sizes)} dimensions")
     return sizes
+
+
+def _check_overlap(decoder: Decoder, array: np.ndarray[Any, Any]) -> None:
+    """Count what fields that lie over one another have beyond the memory: they are looked at one by one."""
+    if array.dtype.names is not None:
+        spare = _field_bytes(array.dtype) - array.dtype.itemsize
+        if spare > 0:
+            decoder.spend(spare * array.size // _BYTES_PER_ITEM)
+
+
+def _field_bytes(dtype: np.dtype[Any]) -> int:
+    if dtype.subdtype is not None:
+        return _field_bytes(dtype.subdtype[0]) * prod(dtype.subdtype[1])
+    if dtype.names is None or dtype.fields is None:
+        return dtype.itemsize
+    return sum(_field_bytes(dtype.fields[name][0]) for name in dtype.names)
 
 
 def _check_items(array: np.ndarray[Any, Any]) -> None:
@@ -136,6 +160,7 @@ def _read_scalar(decoder: Decoder, text: Any, data: Any) -> np.generic:
     if len(memory) != dtype.itemsize:
         raise DecodeError("a scalar whose type does not fit its bytes")
     array: np.ndarray[Any, Any] = np.ndarray((), dtype, memory)
+    _check_overlap(decoder, array)
     _check_items(array)
     made: Any = array[()]
     if not isinstance(made, np.generic):
@@ -158,7 +183,7 @@ def _read_dtype(decoder: Decoder, node: Any) -> np.dtype[Any]:
     return resolve_dtype(node, decoder.table.limits)
 
 
-WRITERS[np.ndarray] = _write_array
+WRITERS.update({np.ndarray: _write_array, np.memmap: _write_array, np.str_: _write_scalar, np.bytes_: _write_scalar})
 register_base(np.generic, _write_scalar)
 register_base(np.dtype, _write_dtype)
 READERS.update({

@@ -8,18 +8,19 @@ Source: docs/spec/wire.md "Head".
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgpack
 
 from ksrpc.errors import DecodeError, KsrpcError, TooLargeError
+from ksrpc.wire.family import load_reader
 from ksrpc.wire.registry import READERS
 from ksrpc.wire.table import RESULT_TABLE, Table
 from ksrpc.wire.tag import FRAME, REF, TAGS, Mark
 from ksrpc.wire.template import HEAD_BYTES, Outline, Templates
 
-__all__ = ["TEMPLATES", "Decoder", "decode", "decode_plain", "distinct"]
+__all__ = ["TEMPLATES", "Decoder", "decode", "decode_plain", "map_reader"]
 
 _ITEMS_PER_HEAD_BYTE: Final = 4
 
@@ -58,7 +59,7 @@ class Decoder:
                 head,
                 list_hook=self._on_list,
                 ext_hook=self._on_ext,
-                object_pairs_hook=distinct,
+                object_pairs_hook=map_reader(),
                 timestamp=3,
                 strict_map_key=True,
             )
@@ -137,7 +138,7 @@ class Decoder:
         mark = items[0]
         self._name = mark.name
         if mark.number >= FRAME and mark.number not in READERS:
-            import ksrpc.wire.tabular  # noqa: F401, PLC0415  # it registers the readers of pandas' tags
+            load_reader(mark.number)
         return READERS[mark.number](self, *items[1:])
 
 
@@ -160,26 +161,33 @@ def decode(buffers: list[Any], table: Table) -> Any:
 TEMPLATES: Final = Templates()
 
 
-def distinct(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
-    """Make a dict of what a map holds; refuse a key that comes twice or is not str."""
-    if not pairs:
-        return {}
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise DecodeError("a map with the same key twice")
-    if bytes in map(type, made):
-        raise DecodeError("a map key that is not str")
-    return made
+def map_reader() -> Callable[[list[tuple[Any, Any]]], dict[str, Any]]:
+    """Return what makes the dicts of one document; it refuses a key that comes twice or is not str.
+
+    Records have the same keys again and again: those seen before are known to be str.
+    """
+    known: set[str] = set()
+
+    def distinct(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) != len(pairs):
+            raise DecodeError("a map with the same key twice")
+        if not known.issuperset(made):
+            if bytes in map(type, made):
+                raise DecodeError("a map key that is not str")
+            known.update(made)
+        return made
+
+    return distinct
 
 
 def _no_ext(code: int, data: bytes) -> Any:
     raise DecodeError("a tag where none may be")
 
 
-#: Decode a document without tags.
-decode_plain: Final = partial(
-    msgpack.unpackb, ext_hook=_no_ext, object_pairs_hook=distinct, timestamp=3, strict_map_key=True
-)
+def decode_plain(document: Any) -> Any:
+    """Decode a document without tags."""
+    return msgpack.unpackb(document, ext_hook=_no_ext, object_pairs_hook=map_reader(), timestamp=3, strict_map_key=True)
 
 
 def _read_ref(decoder: Decoder, number: Any) -> Any:

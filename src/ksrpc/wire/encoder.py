@@ -19,15 +19,14 @@ import msgspec
 
 from ksrpc.errors import EncodeError
 from ksrpc.wire.codec import encode_plain
+from ksrpc.wire.family import load_writers
 from ksrpc.wire.message import Buffer, Piece
 from ksrpc.wire.registry import WRITERS, Refusal
 from ksrpc.wire.table import RESULT_TABLE, Table
 from ksrpc.wire.tag import BIGINT, MARKS, REF, SURROGATE, TAGS, TEXT
+from ksrpc.wire.tree import ATOMS, is_plain
 
 __all__ = ["ATOMS", "Encoder", "encode"]
-
-#: Types that MessagePack holds exactly, whatever their value (save for what strict mode is there for).
-ATOMS: Final = frozenset({NoneType, bool, int, float, str})
 
 
 class Encoder:
@@ -162,11 +161,9 @@ class Encoder:
 
     def _late_writer(self, value: Any) -> Any:
         kind = type(value)
-        if kind.__module__.partition(".")[0] == "pandas":
-            import ksrpc.wire.tabular  # noqa: F401, PLC0415  # it registers the writers of pandas' types
-
-            if kind in WRITERS:
-                return WRITERS[kind]
+        load_writers(kind)
+        if kind in WRITERS:
+            return WRITERS[kind]
         for base in kind.__mro__:
             if base in _BY_BASE:
                 return _BY_BASE[base]
@@ -197,7 +194,12 @@ def encode(value: Any, *, root: str, table: Table, writer: Any = None) -> list[B
     for strict in (False, True):
         encoder = Encoder(table, strict=strict)
         try:
-            node = encoder.node(value) if writer is None else writer(encoder, value)
+            if writer is not None:
+                node = writer(encoder, value)
+            elif not strict and type(value) in (list, dict) and is_plain(value, table.limits):
+                node = value
+            else:
+                node = encoder.node(value)
             head = encode_plain(node)
         except Refusal as refusal:
             raise EncodeError(f"{root}{''.join(reversed(refusal.steps))}: {refusal.reason}") from None

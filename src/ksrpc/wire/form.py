@@ -43,6 +43,8 @@ _EVEN: Final = frozenset({NoneType, bool, int, Ext})
 _FLAT: Final = _EVEN | {float, str}
 _NAN: Final = float("nan")
 _FORMLESS: Final = Ext(0, b"")
+#: Tags without a form whose last part is memory.
+_OPAQUE: Final = frozenset({tag.ARROW, tag.POLARS})
 
 
 class Canonicalizer(Decoder):
@@ -97,7 +99,11 @@ class Canonicalizer(Decoder):
         mark = items[0]
         self._name = mark.name
         reader = FORMS.get(mark.number)
-        return self.give_up() if reader is None else reader(self, *items[1:])
+        if reader is not None:
+            return reader(self, *items[1:])
+        if mark.number in _OPAQUE and len(items) > 1:
+            self.take(items[-1])
+        return self.give_up()
 
 
 def encode_form(form: Any) -> bytes:
@@ -231,6 +237,12 @@ def _read_scalar(reader: Canonicalizer, text: Any, data: Any) -> Any:
     return hash_array(np.asarray(value), tag.NUMPY_SCALAR)
 
 
+def _read_made(number: int, reader: Canonicalizer, *parts: Any) -> Any:
+    form = read_parts(number, reader, *parts)
+    is_single = not parts or (type(parts[0]) is str and parts[0] == "scalar")
+    return form if is_single else reader.add(form)
+
+
 FORMS: Final[dict[int, Any]] = {
     **{
         number: partial(read_parts, number)
@@ -238,7 +250,7 @@ FORMS: Final[dict[int, Any]] = {
             tag.TUPLE, tag.ORDERED_DICT, tag.DEQUE, tag.COMPLEX, tag.DECIMAL, tag.FRACTION, tag.UUID, tag.DATE,
             tag.TIME, tag.DATETIME, tag.TIMEDELTA, tag.ZONE, tag.RANGE, tag.SLICE, tag.ELLIPSIS, tag.NOT_IMPLEMENTED,
             tag.NUMPY_DTYPE, tag.TIMESTAMP, tag.PANDAS_TIMEDELTA, tag.PERIOD, tag.INTERVAL, tag.NAT, tag.NA,
-            tag.OFFSET, tag.PANDAS_DTYPE,
+            tag.OFFSET, tag.PANDAS_DTYPE, tag.SPARSE, tag.NAMESPACE, tag.PATH, tag.ADDRESS,
         )
     },
     tag.SET: partial(_read_set, tag.SET), tag.FROZENSET: partial(_read_set, tag.FROZENSET), tag.MAP: _read_map,
@@ -246,4 +258,5 @@ FORMS: Final[dict[int, Any]] = {
     tag.BYTEARRAY: _read_bytearray, tag.BYTES: _read_bytes, tag.TEXT: _read_text, tag.SURROGATE: _read_surrogate,
     tag.MEMORYVIEW: _read_memoryview, tag.NUMPY_SCALAR: _read_scalar, tag.REF: READERS[tag.REF],
     tag.ARRAY: READERS[tag.ARRAY],
+    **{number: partial(_read_made, number) for number in (tag.MATRIX, tag.MASKED_ARRAY, tag.RECARRAY)},
 }  # fmt: skip

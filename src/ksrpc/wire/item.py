@@ -128,6 +128,8 @@ class RecordReader:
                 kind, size = _HEAD.unpack_from(data, at)
                 if not _FIRST <= kind <= _LAST:
                     raise DecodeError(f"a record of kind {kind}")
+                if kind == _LAST and size:
+                    raise DecodeError(f"an end of {size} bytes")
                 if size > self._max_bytes:
                     raise TooLargeError(f"an item of {size} bytes is over {self._max_bytes}")
                 end = at + HEAD_BYTES + size

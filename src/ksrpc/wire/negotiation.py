@@ -11,14 +11,24 @@ from typing import Final
 
 from ksrpc.errors import NotAcceptableError
 from ksrpc.wire.codec import CODECS
+from ksrpc.wire.feature import FAMILIES, FEATURES
 from ksrpc.wire.message import VERSION
 
-__all__ = ["FEATURES", "MEDIA_TYPE", "Agreement", "negotiate"]
+__all__ = [
+    "FEATURES",
+    "INFLATED",
+    "MEDIA_TYPE",
+    "Agreement",
+    "accept_text",
+    "negotiate",
+    "share_codecs",
+    "share_features",
+]
 
 MEDIA_TYPE: Final = f"application/vnd.ksrpc.v{VERSION}"
 
-#: What this side can decode beyond the base types, by negotiable name. Empty in this version.
-FEATURES: Final[frozenset[str]] = frozenset()
+#: Codecs that this side asks for and inflates, best first.
+INFLATED: Final[tuple[str, ...]] = tuple(name for name in ("zstd", "lz4") if name in CODECS)
 
 _RANGE: Final = re.compile(r'((?:[^",]|"[^"]*")+)')
 _PARAMETER: Final = re.compile(r';\s*([a-z]+)\s*=\s*(?:"([^"]*)"|([^;,"\s]*))', re.IGNORECASE)
@@ -33,7 +43,7 @@ class Agreement:
     Attributes:
         version: Major version of the wire format.
         codecs: Codecs that both have, in the order the other side prefers; "none" is always one of them.
-        features: Features that both have.
+        features: Families of values that the other side decodes, of those that this version knows.
     """
 
     version: int = VERSION
@@ -64,6 +74,25 @@ def negotiate(accept: str | None) -> Agreement | None:
     return None
 
 
+def accept_text() -> str:
+    """Return what this side accepts, for Accept and for Accept-Post."""
+    features = f';features="{",".join(sorted(FEATURES))}"' if FEATURES else ""
+    codecs = f';codecs="{",".join(INFLATED)}"' if INFLATED else ""
+    return f"{MEDIA_TYPE}{codecs}{features}"
+
+
+def share_codecs(told: object) -> tuple[str, ...]:
+    """Return which of the codecs that a greeting lists can be used here, in its order; none for anything else."""
+    names = told[:16] if isinstance(told, list) else []
+    return tuple(dict.fromkeys(name for name in names if isinstance(name, str) and name in INFLATED))
+
+
+def share_features(told: object) -> frozenset[str]:
+    """Return which of the families that a greeting lists this version knows; none for anything else."""
+    names = told[:16] if isinstance(told, list) else []
+    return frozenset(name for name in names if isinstance(name, str) and name in FAMILIES)
+
+
 def _offer(text: str) -> tuple[int, dict[str, str]] | None:
     media, _, rest = text.strip().partition(";")
     match = _TYPE.match(media)
@@ -81,4 +110,4 @@ def _agree(parameters: dict[str, str]) -> Agreement:
     wanted = [name.strip().lower() for name in parameters.get("codecs", "").split(",")]
     codecs = tuple(dict.fromkeys(name for name in wanted if name in CODECS))
     features = frozenset(name.strip().lower() for name in parameters.get("features", "").split(","))
-    return Agreement(VERSION, codecs if "none" in codecs else (*codecs, "none"), features & FEATURES)
+    return Agreement(VERSION, codecs if "none" in codecs else (*codecs, "none"), features & FAMILIES.keys())

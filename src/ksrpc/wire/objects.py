@@ -12,7 +12,7 @@ from __future__ import annotations
 from types import NoneType
 from typing import Any, Final
 
-import msgpack
+import msgspec
 import numpy as np
 
 from ksrpc.errors import DecodeError
@@ -25,6 +25,7 @@ __all__ = ["read_objects", "read_texts", "write_objects", "write_texts"]
 
 _TEXTS: Final = frozenset({str, NoneType})
 _CODES: Final[dict[int, np.dtype[Any]]] = {1: np.dtype("u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
+_decode_texts: Final = msgspec.msgpack.Decoder(list[str | None]).decode
 #: Below this neither a dictionary nor a buffer of its own pays.
 _FEW: Final = 64
 
@@ -100,14 +101,19 @@ def _check_texts(items: list[Any]) -> None:
 
 
 def _read_flat(decoder: Decoder, count: int, data: Any) -> list[Any]:
-    def on_list(items: list[Any]) -> list[Any]:
-        if len(items) != count:
-            raise DecodeError("an array whose shape does not fit its items")
-        return items
-
-    memory = decoder.take(data)
+    memory = memoryview(decoder.take(data))
     decoder.spend(count)
-    return decoder.expect(msgpack.unpackb(memory, list_hook=on_list, max_map_len=0, max_ext_len=0, max_bin_len=0), list)  # type: ignore[no-any-return]
+    if _told_length(memory) != count:
+        raise DecodeError("an array whose shape does not fit its items")
+    return _decode_texts(memory)
+
+
+def _told_length(memory: memoryview) -> int:
+    """Return the length that a MessagePack array begins with; 0 if it begins with something else."""
+    first = memory[0]
+    if first in (0xDC, 0xDD):
+        return int.from_bytes(memory[1 : 3 if first == 0xDC else 5], "big")
+    return first & 0x0F if first & 0xF0 == 0x90 else 0
 
 
 def _read_dictionary(decoder: Decoder, count: int, uniques: Any, width: Any, data: Any) -> np.ndarray[Any, Any]:

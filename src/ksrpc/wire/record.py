@@ -14,7 +14,8 @@ from ksrpc.errors import DecodeError
 from ksrpc.wire import tag
 from ksrpc.wire.decoder import Decoder
 from ksrpc.wire.encoder import Encoder, register_base
-from ksrpc.wire.registry import READERS, Refusal
+from ksrpc.wire.instance import write_subclass
+from ksrpc.wire.registry import CLASSES, READERS
 
 __all__ = ["Record"]
 
@@ -64,15 +65,18 @@ def _write_subclass(encoder: Encoder, value: tuple[Any, ...]) -> Any:
     if isinstance(value, Record):
         names, type_name = value.fields, value.type_name
     if type(names) is not tuple or len(names) != len(value) or not {str}.issuperset(map(type, names)):
-        raise Refusal(f"{type_name} cannot travel")
+        return write_subclass(encoder, value)
     parts = encoder.nodes(value)
     if tag.NAMEDTUPLE not in encoder.table.tags:
         return [encoder.mark(tag.TUPLE), *parts]
     return [encoder.mark(tag.NAMEDTUPLE), type_name, list(names), parts]
 
 
-def _read_namedtuple(decoder: Decoder, type_name: Any, fields: Any, values: Any) -> Record:
+def _read_namedtuple(decoder: Decoder, type_name: Any, fields: Any, values: Any) -> Any:
     names = tuple(decoder.expect(fields, list))
+    kind: Any = CLASSES.get(decoder.expect(type_name, str))
+    if getattr(kind, "_fields", None) == names and len(decoder.expect(values, list)) == len(names):
+        return tuple.__new__(kind, values)
     return Record(decoder.expect(type_name, str), names, tuple(decoder.expect(values, list)))
 
 

@@ -190,7 +190,7 @@ def _read_utf8(reader: Canonicalizer, storage: Any, missing: Any, count: Any, *p
     offsets: _Array = np.frombuffer(reader.take(offsets_node), "<i8")
     text = reader.take(text_node)
     sizes = np.diff(offsets)
-    if len(offsets) != size + 1 or offsets[0] != 0 or offsets[-1] != len(text) or (sizes < 0).any():
+    if len(offsets) != size + 1 or offsets[0] != 0 or offsets[-1] != len(text) or (offsets[1:] < offsets[:-1]).any():
         raise DecodeError("a text column whose offsets cannot be")
     gone = ~_read_valid(reader, bitmap, size)
     if sizes[gone].any():
@@ -205,10 +205,34 @@ def _tell_texts(reader: Canonicalizer, dtype: tuple[Any, Any], sizes: _Array, te
     return wrap(tag.EXTENSION, "texts", *reader.forms(list(dtype)), len(sizes), hasher.digest())
 
 
-_EXTENSIONS: Final[dict[str, Any]] = {"mask": _read_masked, "str": _read_texts, "utf8": _read_utf8}
+def _read_sparse(reader: Canonicalizer, values: Any, *parts: Any) -> Ext:
+    return wrap(tag.EXTENSION, "sparse", _column(reader, values), *reader.forms(list(parts)))
+
+
+def _read_numpy(reader: Canonicalizer, values: Any) -> Ext:
+    return wrap(tag.EXTENSION, "np", _column(reader, values))
+
+
+def _read_arrow(reader: Canonicalizer, data: Any) -> Ext:
+    reader.take(data)
+    return reader.give_up()
+
+
+_EXTENSIONS: Final[dict[str, Any]] = {
+    "mask": _read_masked, "str": _read_texts, "utf8": _read_utf8, "sparse": _read_sparse, "np": _read_numpy,
+    "arrow": _read_arrow,
+}  # fmt: skip
+
+
+def _read_strings(reader: Canonicalizer, shape: Any, missing: Any, is_coerced: Any, *items: Any) -> Ext:
+    form = _read_object_array(reader, shape, *items)
+    reader.made[-1] = wrap(tag.STRING_ARRAY, form, *reader.forms([missing, is_coerced]))
+    return reader.made[-1]  # type: ignore[no-any-return]
+
 
 FORMS.update({
-    tag.OBJECT_ARRAY: _read_object_array, tag.FRAME: _read_frame, tag.SERIES: _read_series, tag.INDEX: _read_index,
+    tag.STRING_ARRAY: _read_strings, tag.OBJECT_ARRAY: _read_object_array, tag.FRAME: _read_frame,
+    tag.SERIES: _read_series, tag.INDEX: _read_index,
     tag.RANGE_INDEX: partial(_read_counted, tag.RANGE_INDEX),
     tag.MULTI_INDEX: partial(_read_counted, tag.MULTI_INDEX), tag.EXTENSION: _read_extension,
 })  # fmt: skip

@@ -21,7 +21,7 @@ import numpy as np
 
 from ksrpc.errors import EncodeError
 
-__all__ = ["Options", "encode_json", "simplify"]
+__all__ = ["Options", "encode_json", "simplify", "unique_names"]
 
 _EXACT: Final = 1 << 53
 _RANGE_ITEMS: Final = 10**6
@@ -35,6 +35,7 @@ class Options:
     orient: str = "records"
     nan_text: bool = False
     int64_text: bool = False
+    excel: bool = False
 
 
 def encode_json(plain: Any) -> bytes:
@@ -73,7 +74,26 @@ def simplify(value: Any, options: Options) -> Any:
         from ksrpc.wire.tabular.rows import simplify_pandas  # noqa: PLC0415  # pandas is already in use
 
         return simplify_pandas(value, options)
+    if kind.__module__.partition(".")[0] in ("pyarrow", "polars"):
+        from ksrpc.wire.columnar.rows import simplify_columnar  # noqa: PLC0415  # the library is already in use
+
+        return simplify_columnar(value, options)
     raise EncodeError(f"{kind.__module__}.{kind.__qualname__} has no plain form")
+
+
+def unique_names(names: list[str]) -> list[str]:
+    """Number repeated names, so that no column hides another: a, a.1, a.2."""
+    seen: dict[str, int] = {}
+    taken = set(names)
+    made = []
+    for name in names:
+        fresh = name
+        while fresh in seen or (fresh != name and fresh in taken):
+            seen[name] += 1
+            fresh = f"{name}.{seen[name]}"
+        seen.setdefault(fresh, 0)
+        made.append(fresh)
+    return made
 
 
 def _items(value: Any, options: Options) -> list[Any]:

@@ -43,6 +43,8 @@ _LENGTHS: Final = {"dt": 0, "td": 0, "period": 1, "cat": 1, "interval": 0, "mask
 _NIL: Final = 0xC0
 _EXT: Final = 0xD4
 _UNTAGGED: Final = -1
+#: Reading so many bytes once more costs as much as one part: each level of nesting reads what is inside it.
+_NODE_BYTES: Final = 1 << 13
 
 
 def count_rows(pieces: Sequence[bytes | bytearray | memoryview]) -> int:
@@ -168,7 +170,7 @@ class _Tally:
 
     def _children(self, node: memoryview) -> list[memoryview] | None:
         """Return the values inside a collection; None if they are more than may still be looked at."""
-        self._left -= _length(node)
+        self._left -= _length(node) + len(node) // _NODE_BYTES
         if self._left < 0:
             return None
         if _is_map(node):

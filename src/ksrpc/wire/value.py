@@ -11,7 +11,17 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from ksrpc.errors import DecodeError, KsrpcError
-from ksrpc.wire import array, collection, encoder, moment, plain, record  # noqa: F401  # they register their types
+from ksrpc.wire import (  # noqa: F401  # they register their types
+    array,
+    collection,
+    encoder,
+    instance,
+    moment,
+    place,
+    plain,
+    record,
+    subarray,
+)
 from ksrpc.wire.assembly import Assembly, check_pad
 from ksrpc.wire.codec import encode_plain
 from ksrpc.wire.decoder import TEMPLATES, decode, decode_plain

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -19,7 +19,9 @@ from typing import Any, Final
 from ksrpc.errors import DecodeError, EncodeError, NotAcceptableError, TooLargeError
 from ksrpc.limits import REQUEST
 from ksrpc.wire.codec import encode_plain
-from ksrpc.wire.decoder import distinct
+from ksrpc.wire.columnar import export, rows
+from ksrpc.wire.columnar.rows import is_table
+from ksrpc.wire.decoder import map_reader
 from ksrpc.wire.simple import Options, encode_json, simplify
 
 __all__ = ["available", "read_json", "read_object", "read_parts", "render"]
@@ -28,9 +30,13 @@ JSON: Final = "application/json"
 CSV: Final = "text/csv"
 NDJSON: Final = "application/x-ndjson"
 TEXT: Final = "text/plain"
+ARROW: Final = "application/vnd.apache.arrow.stream"
+PARQUET: Final = "application/vnd.apache.parquet"
 
 _ORIENTS: Final = ("records", "split", "columns", "tight")
 _FORM: Final = '{"args": [...], "kwargs": {...}}'
+#: Source: https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -49,7 +55,7 @@ def render(value: Any, *, media_type: str, options: Mapping[str, str] = _NO_OPTI
         value: Any result.
         media_type: One of `available(value)`.
         options: `orient` (tables in JSON: "records", "split", "columns" or "tight"), `nan` ("null" or "str"), `int64`
-            ("number" or "str": what integers beyond 2**53 become).
+            ("number" or "str": what integers beyond 2**53 become), `bom` ("0" or "1": CSV for spreadsheets).
 
     Raises:
         NotAcceptableError: The value has no such view, or an option is unknown; the text says what there is.
@@ -67,7 +73,7 @@ def render(value: Any, *, media_type: str, options: Mapping[str, str] = _NO_OPTI
 def available(value: Any) -> tuple[str, ...]:
     """Return the media types that a value can be shown as; it may still hold a part that cannot."""
     if _is_table(value):
-        return (JSON, CSV, NDJSON)
+        return (JSON, CSV, NDJSON, ARROW, PARQUET)
     if isinstance(value, list | tuple | set | frozenset):
         return (JSON, NDJSON)
     if isinstance(value, dict):
@@ -102,7 +108,7 @@ def read_object(data: bytes, *, form: str) -> dict[str, Any]:
         DecodeError: It is not one; a name occurs twice; NaN, a lone surrogate, or an integer over 64 bits is in it.
     """
     try:
-        told = json.loads(data, object_pairs_hook=distinct, parse_constant=_refuse_constant)
+        told = json.loads(data, object_pairs_hook=map_reader(), parse_constant=_refuse_constant)
         encode_plain(told)  # refuses lone surrogates and integers over 64 bits, as the binary form does
     except (ValueError, RecursionError, OverflowError) as error:
         raise DecodeError(f"this is not JSON of the form {form}") from error
@@ -141,7 +147,7 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _options(options: Mapping[str, str]) -> Options:
-    allowed = {"orient": _ORIENTS, "nan": ("null", "str"), "int64": ("number", "str")}
+    allowed = {"orient": _ORIENTS, "nan": ("null", "str"), "int64": ("number", "str"), "bom": ("0", "1")}
     for name, value in options.items():
         if value not in allowed.get(name, ()):
             raise NotAcceptableError(f"no option {name}={value}: there are {allowed}")
@@ -149,11 +155,12 @@ def _options(options: Mapping[str, str]) -> Options:
         orient=options.get("orient", "records"),
         nan_text=options.get("nan") == "str",
         int64_text=options.get("int64") == "str",
+        excel=options.get("bom") == "1",
     )
 
 
 def _is_table(value: Any) -> bool:
-    if _is_pandas_table(value):
+    if _is_pandas_table(value) or is_table(value):
         return True
     if type(value).__name__ == "ndarray":
         return value.ndim in (1, 2) and value.dtype.names is None
@@ -170,6 +177,8 @@ def _rows(value: Any, options: Options) -> Rows:
         from ksrpc.wire.tabular.rows import take_columns  # noqa: PLC0415  # only where pandas is already in use
 
         return Rows(*take_columns(value, options))
+    if is_table(value):
+        return Rows(*rows.take_columns(value, options))
     if isinstance(value, list):
         names = list(dict.fromkeys(name for row in value for name in row))
         columns = [[simplify(row.get(name), options) for row in value] for name in names]
@@ -184,7 +193,9 @@ def _records(table: Rows) -> Iterable[dict[str, Any]]:
 
 
 def _write_json(value: Any, options: Options) -> bytes:
-    if not _is_pandas_table(value):
+    if is_table(value) and options.orient in ("split", "tight"):
+        return encode_json(rows.orient(value, options))
+    if not _is_pandas_table(value) and not (is_table(value) and options.orient == "columns"):
         return encode_json(simplify(value, options))
     if options.orient in ("split", "tight"):
         from ksrpc.wire.tabular.rows import split, tighten  # noqa: PLC0415  # only where pandas is already in use
@@ -200,13 +211,16 @@ def _write_csv(value: Any, options: Options) -> bytes:
     table = _rows(value, options)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.names)
-    writer.writerows(zip(*(_cells(column) for column in table.columns), strict=True))
-    return text.getvalue().encode("utf-8", "replace")
+    show = _safe_cell if options.excel else _cell
+    writer.writerow([show(name) for name in table.names])
+    writer.writerows(zip(*([show(item) for item in column] for column in table.columns), strict=True))
+    return text.getvalue().encode("utf-8-sig" if options.excel else "utf-8", "replace")
 
 
-def _cells(column: Sequence[Any]) -> list[Any]:
-    return [_cell(item) for item in column]
+def _safe_cell(item: Any) -> Any:
+    """Return a cell that no spreadsheet runs: text that would be a formula begins with an apostrophe."""
+    made = _cell(item)
+    return f"'{made}" if isinstance(made, str) and made.startswith(_FORMULA) else made
 
 
 def _cell(item: Any) -> Any:
@@ -230,4 +244,7 @@ def _write_text(value: Any, options: Options) -> bytes:
     return b"" if plain is None else encode_json(plain)
 
 
-_WRITERS: Final = {JSON: _write_json, CSV: _write_csv, NDJSON: _write_ndjson, TEXT: _write_text}
+_WRITERS: Final = {
+    JSON: _write_json, CSV: _write_csv, NDJSON: _write_ndjson, TEXT: _write_text, ARROW: export.write_stream,
+    PARQUET: export.write_parquet,
+}  # fmt: skip

@@ -104,7 +104,7 @@ def _read_zoneinfo(decoder: Decoder, key: Any) -> tzinfo:
 
 
 #: Reading a zone's file costs more than its name on the wire.
-_load: Final = lru_cache(maxsize=1024)(ZoneInfo)
+_load: Final = lru_cache(maxsize=2048)(ZoneInfo)
 
 
 def _read_pytz(decoder: Decoder, key: Any) -> tzinfo:

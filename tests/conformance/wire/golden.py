@@ -10,6 +10,7 @@ import collections
 import datetime as dt
 import decimal
 import fractions
+import importlib.util
 import json
 import uuid
 import zoneinfo
@@ -26,6 +27,8 @@ FILE = Path(__file__).with_name("golden.json")
 NAN_BITS = np.array([0x7FF8_0000_0000_0001], np.uint64).view(np.float64)[0].item()
 CODES: Any = [np.array([0, 1], "i1"), np.array([1, -1], "i1")]
 SHARED = np.array([1, 2], "<i2")
+#: Begins what a foreign library writes: every version of it must be read, and none writes exactly as another.
+FOREIGN = "as an Arrow stream: "
 
 
 def _plain() -> dict[str, Any]:
@@ -134,9 +137,38 @@ def _tables() -> dict[str, Any]:
     }
 
 
+def _columnar() -> dict[str, Any]:
+    """Make values of libraries that may be missing, and of pandas' arrays that lean on them."""
+    made: dict[str, Any] = {
+        "sparse column [0, 0, 1.5], integer": pd.arrays.SparseArray([0, 0, 1.5], fill_value=0.0),
+        "sparse column [NaN, 1, 2], block": pd.arrays.SparseArray([np.nan, 1, 2], kind="block"),
+        "numpy column ['a', 1]": pd.arrays.NumpyExtensionArray(np.array(["a", 1], dtype=object)),
+        "sparse data type": pd.SparseDtype("f8", 0.0),
+    }
+    if importlib.util.find_spec("scipy") is not None:
+        from scipy import sparse
+
+        made["sparse csr_array 2x3"] = sparse.csr_array(np.array([[0, 1.5, 0], [2, 0, 0]]))
+        made["sparse coo_matrix 2x2"] = sparse.coo_matrix(np.array([[0, 1], [0, 0]]))
+    if importlib.util.find_spec("pyarrow") is not None:
+        import pyarrow as pa
+
+        text: Any = pd.ArrowDtype(pa.string())
+        lists: Any = pd.ArrowDtype(pa.list_(pa.int8()))
+        made[f"{FOREIGN}table a: int64, t: text"] = pa.table({"a": [1, None], "t": ["x", "中文"]})
+        made[f"{FOREIGN}schema"] = pa.schema([pa.field("x", pa.decimal128(10, 2), nullable=False)], metadata={"k": "v"})
+        made[f"{FOREIGN}column of lists"] = pd.array([[1, 2], None], dtype=lists)
+        made["text column, string of Arrow"] = pd.array(["a", None], dtype=text)
+    if importlib.util.find_spec("polars") is not None:
+        import polars as pl
+
+        made[f"{FOREIGN}polars frame"] = pl.DataFrame({"e": pl.Series(["b", None], dtype=pl.Enum(["a", "b"]))})
+    return made
+
+
 def values() -> dict[str, Any]:
     """Return description → value."""
-    return {**_plain(), **_times(), **_arrays(), **_tables()}
+    return {**_plain(), **_times(), **_arrays(), **_tables(), **_columnar()}
 
 
 def load() -> dict[str, bytes]:

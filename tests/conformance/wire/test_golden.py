@@ -10,7 +10,7 @@ import pytest
 
 from ksrpc.wire import pack, parse
 from ksrpc.wire.tag import TAGS
-from tests.conformance.wire.golden import load, values
+from tests.conformance.wire.golden import FOREIGN, load, values
 from tests.helpers.feed import FEEDS, Feed
 from tests.unit.wire.carry import read
 from tests.unit.wire.tabular.test_tabular import assert_same
@@ -19,7 +19,7 @@ GOLDEN = load()
 VALUES = values()
 
 
-@pytest.mark.parametrize("name", GOLDEN)
+@pytest.mark.parametrize("name", [name for name in GOLDEN if name in VALUES])
 @pytest.mark.parametrize("feed", FEEDS)
 def test_it_is_read(name: str, feed: Feed) -> None:
     for got in (parse(GOLDEN[name]), read(GOLDEN[name], feed)):
@@ -30,11 +30,14 @@ def test_it_is_read(name: str, feed: Feed) -> None:
         elif isinstance(value, np.ndarray):
             assert got.dtype == value.dtype
             np.testing.assert_array_equal(got, value)
+        elif hasattr(value, "nnz"):
+            assert got.dtype == value.dtype
+            np.testing.assert_array_equal(got.toarray(), value.toarray())
         else:
             assert repr(got) == repr(value) or got == value
 
 
-@pytest.mark.parametrize("name", GOLDEN)
+@pytest.mark.parametrize("name", [name for name in GOLDEN if name in VALUES and not name.startswith(FOREIGN)])
 def test_it_is_what_is_sent(name: str) -> None:
     assert pack(VALUES[name]).join() == GOLDEN[name]
 
@@ -47,4 +50,7 @@ def test_every_tag_of_values_is_there() -> None:
     everything = b"".join(GOLDEN.values())
     unseen = {mark.name for mark in TAGS.values() if b"\xd4\x01" + bytes([mark.number]) not in everything}
     reserved = {mark.name for mark in TAGS.values() if mark.scope == "reserved"}
-    assert unseen - reserved == {"bytes", "text", "namedtuple", "exception"}
+    classes = {"namedtuple", "dataclass", "enum", "subclass", "record"}
+    arrays = {"masked_array", "matrix", "recarray", "string_array"}
+    others = {"namespace", "path", "address", "bytes", "text", "exception"}
+    assert unseen - reserved == classes | arrays | others

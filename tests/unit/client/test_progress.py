@@ -135,6 +135,14 @@ def test_the_wait_in_the_queue_is_guessed_from_those_that_ended() -> None:
         (ProgressEvent(1, "m.f", "running", 9, 3), "running 3 s"),
         (ProgressEvent(1, "m.f", "waiting", 3700, 3700), "waiting 1 h 01 min"),
         (
+            ProgressEvent(1, "m.f", "receiving", 9, 3, None, 34_500_000, 80_000_000, 0, 21e6, 2.2, 8_100_000),
+            "receiving 34.5 of 80.0 MB (as 8.1 MB), 21.0 MB/s, 2 s left",
+        ),
+        (
+            ProgressEvent(1, "m.f", "receiving", 9, 3, None, 34_500_000, 80_000_000, 0, 21e6, 2.2, 34_500_100),
+            "receiving 34.5 of 80.0 MB, 21.0 MB/s, 2 s left",
+        ),
+        (
             ProgressEvent(1, "m.f", "receiving", 9, 3, None, 34_500_000, 80_000_000, 0, 21e6, 2.2),
             "receiving 34.5 of 80.0 MB, 21.0 MB/s, 2 s left",
         ),

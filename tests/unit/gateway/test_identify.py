@@ -237,6 +237,25 @@ def test_a_unix_socket_has_no_address(tokens: TokenStore) -> None:
     assert _door(tokens, anonymous=True).identify(visitor).name == "anonymous"
 
 
+@pytest.mark.parametrize(
+    ("visitor", "is_near"),
+    [
+        (Visitor("127.0.0.1", {}), True),
+        (Visitor("::1", {}), True),
+        (Visitor("::ffff:127.0.0.1", {}), True),
+        (Visitor("", {}, is_unix=True), True),
+        (Visitor("10.0.0.9", {}), False),
+        (Visitor("127.0.0.1", {"x-forwarded-for": "10.0.0.9"}), False),
+        (Visitor("127.0.0.1", {"x-forwarded-for": "127.0.0.1"}), True),
+        (Visitor("", {"x-forwarded-for": "10.0.0.9"}, is_unix=True), False),
+    ],
+)
+def test_who_is_on_this_machine(tokens: TokenStore, visitor: Visitor, is_near: bool) -> None:
+    door = _door(tokens, trusted_proxies=["loopback"], anonymous=True)
+    door.admit(visitor)
+    assert door.is_near(visitor) is is_near
+
+
 def test_refusals_are_refusals(tokens: TokenStore) -> None:
     with pytest.raises(KsrpcError) as caught:
         _door(tokens).admit(Visitor("8.8.8.8", {}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ksrpc.protocol import FrameType
 from tests.unit.protocol.speech import SMALL, drain, open_call, opened_callee, opened_caller, tell, types
 
@@ -107,3 +109,27 @@ def test_arguments_without_bytes_end_with_a_bare_fin() -> None:
     caller.send_body(1, [], ended=True)
     (end,) = drain(caller)
     assert (end.type, end.fin, len(end.body)) == (T.BODY, True, 0)
+
+
+def test_pieces_are_made_when_they_are_wanted() -> None:
+    caller = opened_caller(small=True)
+    made: list[int] = []
+
+    def pieces() -> Iterator[bytes]:
+        for number in range(1, 5):
+            made.append(number)
+            yield bytes([number]) * 50
+
+    call = caller.call_from({"path": "m.f"}, pieces())
+    assert made == [1]
+    first = drain(caller)
+    assert len(made) < 4
+    assert not caller.was_sent(call)
+    tell(caller, T.CREDIT, call, offset=1000)
+    tell(caller, T.CREDIT, offset=1000)
+    sent = [*first, *drain(caller)]
+    assert made == [1, 2, 3, 4]
+    assert caller.was_sent(call)
+    bodies = [frame for frame in sent if frame.type == T.BODY]
+    assert b"".join(bytes(frame.body) for frame in bodies) == b"".join(bytes([number]) * 50 for number in (1, 2, 3, 4))
+    assert [bool(frame.flags & 1) for frame in bodies] == [False] * (len(bodies) - 1) + [True]

@@ -8,6 +8,7 @@ import sys
 import textwrap
 import tracemalloc
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import msgpack
@@ -151,8 +152,8 @@ def test_every_nan_is_one(dtype: str) -> None:
 
 
 def test_compression_and_the_place_of_memory_do_not_count() -> None:
-    array = np.arange(50_000)
-    frame = pd.DataFrame({"a": array, "b": ["x", "y"] * 25_000})
+    array = np.arange(12_000)
+    frame = pd.DataFrame({"a": array, "b": ["x", "y"] * 6_000})
     for value in (array, frame):
         buffers = encode([[value], {}], root="", table=wire.REQUEST_TABLE)
         for codec in wire.CODECS:
@@ -294,3 +295,14 @@ def test_a_frame_needs_no_pandas() -> None:
     path = {"PYTHONPATH": ":".join(filter(None, sys.path))}
     told = subprocess.run([sys.executable, "-c", program], env=path, capture_output=True, text=True, check=True).stdout
     assert told.strip() == _join(data).hex()
+
+
+@pytest.mark.parametrize("codec", ["lz4", "zstd"])
+def test_compressed_arguments_have_the_key_of_plain_ones_up_to_a_size(codec: str) -> None:
+    for count, has_key in ((20_000, True), (40_000, False)):
+        message = wire.pack_arguments((np.arange(count),), {})
+        compaction = wire.open_compaction(message.segments, wire.Pace((codec,), perf_counter))
+        assert compaction is not None
+        found = read_arguments(b"".join(compaction))
+        assert (found == read_arguments(message.join())) == has_key
+        assert (found is not None) == has_key

@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from ksrpc.errors import NotAcceptableError
-from ksrpc.wire import MEDIA_TYPE, VERSION, Agreement, negotiate
+from ksrpc.wire import (
+    FEATURES,
+    INFLATED,
+    MEDIA_TYPE,
+    VERSION,
+    Agreement,
+    accept_text,
+    negotiate,
+    share_codecs,
+    share_features,
+)
 
 
 def test_names() -> None:
@@ -31,8 +41,27 @@ def test_nothing_said_is_the_least(accept: str | None) -> None:
     ],
 )
 def test_codecs_come_in_the_order_of_the_other_side(codecs: str, agreed: tuple[str, ...]) -> None:
-    got = negotiate(f'{MEDIA_TYPE};codecs="{codecs}";features="arrow,polars", application/json;q=.3')
-    assert got == Agreement(1, agreed, frozenset())
+    got = negotiate(f'{MEDIA_TYPE};codecs="{codecs}";features="arrow, Polars,cudf", application/json;q=.3')
+    assert got == Agreement(1, agreed, frozenset({"arrow", "polars"}))
+
+
+def test_features_of_a_greeting() -> None:
+    assert share_features(["scipy", "cudf", 1, None, "arrow"]) == {"scipy", "arrow"}
+    for told in (None, "arrow", {"arrow": True}, 1, [["arrow"]]):
+        assert share_features(told) == frozenset()
+
+
+def test_codecs_of_a_greeting() -> None:
+    assert share_codecs(["lz4", "brotli", 1, None, "zstd", "lz4", "none"]) == ("lz4", "zstd")
+    for told in (None, "zstd", {"zstd": True}, 1, [["zstd"]], [], ["x"] * 20 + ["zstd"]):
+        assert share_codecs(told) == ()
+
+
+def test_what_this_side_accepts_is_understood_by_it() -> None:
+    got = negotiate(accept_text())
+    assert got is not None
+    assert got.features == FEATURES
+    assert got.codecs == (*INFLATED, "none")
 
 
 def test_bare_parameters() -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import ksrpc.wire.tabular  # noqa: F401  # registers its readers
+import ksrpc.wire.columnar.arrow
+import ksrpc.wire.columnar.polars
+import ksrpc.wire.sparse
+import ksrpc.wire.tabular  # noqa: F401  # each registers its readers
 from ksrpc.wire import REQUEST_ANY_TABLE, REQUEST_TABLE, RESULT_TABLE
 from ksrpc.wire.registry import READERS
 from ksrpc.wire.tag import MARKS, TAGS, Mark

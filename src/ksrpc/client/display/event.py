@@ -34,11 +34,12 @@ class ProgressEvent(NamedTuple):
         elapsed_s: For how long it has been under way.
         state_s: For how long it has been at that.
         position: Its place in the queue, 1 is next; None outside of it.
-        done_bytes: Bytes sent or received so far.
+        done_bytes: Bytes of the value sent or received so far, as large as they are here.
         total_bytes: Of so many; None where that is not known.
         items: Items of a stream so far.
         rate: Bytes, of a stream items, a second; 0 where that is not known.
         remaining_s: How long this part will take from now on; None where that is not known.
+        wire_bytes: What crossed the network for `done_bytes`: less, where the value is compressed on its way.
     """
 
     call: int
@@ -52,6 +53,7 @@ class ProgressEvent(NamedTuple):
     items: int = 0
     rate: float = 0.0
     remaining_s: float | None = None
+    wire_bytes: int = 0
 
 
 class Track:
@@ -120,6 +122,7 @@ class Track:
             sight.items,
             rate,
             self._turn_s(now) if sight.position else self._rest_s(rate),
+            sight.wire_bytes,
         )
 
     def _follow_stream(self, before: Sight, now: float) -> None:

@@ -15,6 +15,8 @@ _UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _SPINS_PER_S = 5
 _BAR_CELLS = 20
+#: What takes less of the network than this part of its size is told with what it took.
+_SHRUNK = 0.9
 
 
 def phrase(event: ProgressEvent) -> str:
@@ -70,7 +72,9 @@ def _queued(event: ProgressEvent) -> str:
 def _moving(event: ProgressEvent) -> str:
     if not event.total_bytes:
         return _lasting(event)
-    parts = [f"{event.state} {_of(event.done_bytes, event.total_bytes)}"]
+    shrunk = 0 < event.wire_bytes < _SHRUNK * event.done_bytes
+    packed = f" (as {_amount(event.wire_bytes)})" if shrunk else ""
+    parts = [f"{event.state} {_of(event.done_bytes, event.total_bytes)}{packed}"]
     if event.rate:
         parts.append(f"{_amount(event.rate)}/s")
     if event.remaining_s is not None:

@@ -5,6 +5,8 @@ Source: docs/spec/wire.md "Columns".
 
 from __future__ import annotations
 
+from collections import Counter
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,10 @@ from ksrpc.wire.objects import read_objects, write_objects
 from ksrpc.wire.registry import Refusal
 from ksrpc.wire.tabular.library import UNITS, pd
 
-__all__ = ["expect_index", "read_column", "unfold", "write_column"]
+__all__ = ["check_labels", "expect_index", "read_column", "unfold", "write_column"]
+
+#: So many labels of one hash cost nothing yet.
+_FEW = 64
 
 
 def write_column(encoder: Encoder, holder: Any) -> Any:
@@ -68,3 +73,24 @@ def unfold(decoder: Decoder, index: Any) -> Any:
     if not decoder.claim(index) or isinstance(index, pd.RangeIndex):
         decoder.spend(len(index))
     return index
+
+
+def check_labels(index: Any) -> None:
+    """Refuse labels made so that their hashes collide, where pandas is about to look whether each is there once.
+
+    Raises:
+        DecodeError: More than a few different ones have one hash.
+    """
+    if index.dtype != object or len(index) <= _FEW or isinstance(index, pd.MultiIndex):
+        return
+    labels = index.to_numpy()
+    if {str, NoneType}.issuperset(map(type, labels)):
+        return
+    counts = Counter(map(hash, labels))
+    crowded: dict[int, list[Any]] = {number: [] for number, count in counts.items() if count > _FEW}
+    for label in labels if crowded else ():
+        different = crowded.get(hash(label))
+        if different is not None and label not in different:
+            different.append(label)
+            if len(different) > _FEW:
+                raise DecodeError("labels whose hashes collide")

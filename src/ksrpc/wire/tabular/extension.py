@@ -22,12 +22,27 @@ from ksrpc.wire.moment import expect_zone
 from ksrpc.wire.objects import read_texts, write_texts
 from ksrpc.wire.registry import READERS, Refusal
 from ksrpc.wire.tabular import arrow
-from ksrpc.wire.tabular.column import read_column, unfold
+from ksrpc.wire.tabular.column import check_labels, read_column, unfold
 from ksrpc.wire.tabular.library import pd
 
-__all__ = ["MASKED", "make_text_dtype", "period_dtype", "period_text", "tell_text_dtype"]
+__all__ = [
+    "ARRAY_READERS",
+    "ARRAY_WRITERS",
+    "MASKED",
+    "make_text_dtype",
+    "period_dtype",
+    "period_text",
+    "tell_text_dtype",
+    "write_text",
+]
 
 _PERIOD: Final = re.compile(r"-?[0-9]{0,7}[A-Za-z]{1,6}(-[A-Z]{3})?")
+_TEXT_TYPES: Final = frozenset(
+    {*((storage, missing) for storage in ("python", "pyarrow") for missing in ("na", "nan"))}
+    | {(storage, "na") for storage in arrow.TEXT_STORAGES}
+)
+_PERIODS: Final = 1024
+_periods: Final[set[str]] = set()
 _CLOSED: Final = frozenset({"left", "right", "both", "neither"})
 
 #: Name of a nullable dtype → its array class and the type of its values.
@@ -44,11 +59,11 @@ MASKED: Final = {
 
 
 def _write(encoder: Encoder, array: Any) -> Any:
-    writer = _WRITERS.get(type(array.dtype)) or (_write_masked if str(array.dtype) in MASKED else None)
+    writer = ARRAY_WRITERS.get(type(array.dtype)) or (_write_masked if str(array.dtype) in MASKED else None)
     if isinstance(array.dtype, np.dtype) and type(array) in (pd.arrays.DatetimeArray, pd.arrays.TimedeltaArray):
         writer = _write_naive
     if writer is None or type(array).__module__.partition(".")[0] != "pandas":
-        raise Refusal(f"a pandas array of {array.dtype} cannot travel yet: convert it with astype() first")
+        raise Refusal(f"a pandas array of {array.dtype} cannot travel: convert it with astype() first")
     return [encoder.mark(tag.EXTENSION), *writer(encoder, array)]
 
 
@@ -85,10 +100,11 @@ def _write_valid(encoder: Encoder, valid: np.ndarray[Any, Any]) -> Any:
     return None if valid.all() else encoder.buffer(np.packbits(valid, bitorder="little").data)
 
 
-def _write_text(encoder: Encoder, array: Any) -> list[Any]:
+def write_text(encoder: Encoder, array: Any) -> list[Any]:
+    """Encode a column of text, of whatever storage."""
     dtype = tell_text_dtype(array.dtype)
     valid = ~np.asarray(array.isna())
-    parts = arrow.split_texts(array, valid) if dtype[0] == "pyarrow" and len(array) else None
+    parts = arrow.split_texts(array, valid) if dtype[0] != "python" and len(array) else None
     if parts is not None:
         offsets, text = parts
         encoder.keep(offsets)
@@ -99,16 +115,20 @@ def _write_text(encoder: Encoder, array: Any) -> list[Any]:
 
 
 def tell_text_dtype(dtype: Any) -> list[str]:
-    """Return storage and missing value of a StringDtype."""
+    """Return storage and missing value of a StringDtype, or of an ArrowDtype of text."""
+    if type(dtype) is pd.ArrowDtype:
+        return [arrow.text_storage(dtype), "na"]
     return [dtype.storage.removesuffix("_numpy"), "na" if dtype.na_value is pd.NA else "nan"]
 
 
 def make_text_dtype(storage: Any, missing: Any) -> Any:
-    """Return the StringDtype, with the other storage where pyarrow is not installed."""
-    if storage not in ("python", "pyarrow") or missing not in ("na", "nan"):
+    """Return the data type, with the other storage where pyarrow is not installed."""
+    if (storage, missing) not in _TEXT_TYPES:
         raise DecodeError("a text type that cannot be")
-    if storage == "pyarrow" and not arrow.has_arrow():
+    if storage != "python" and not arrow.has_arrow():
         storage = "python"
+    if storage in arrow.TEXT_STORAGES:
+        return arrow.make_text_type(storage)
     if missing == "na":
         return pd.StringDtype(storage)
     try:
@@ -126,11 +146,15 @@ def period_dtype(text: Any) -> Any:
     """Return the PeriodDtype of a frequency."""
     if type(text) is not str or not _PERIOD.fullmatch(text):
         raise DecodeError("a period whose frequency cannot be")
+    if len(_periods) >= _PERIODS:  # pandas keeps every one that it has ever seen
+        _periods.clear()
+        pd.PeriodDtype.reset_cache()
+    _periods.add(text)
     return pd.PeriodDtype(text)
 
 
 def _read(decoder: Decoder, kind: Any, *parts: Any) -> Any:
-    reader = _READERS.get(decoder.expect(kind, str))
+    reader = ARRAY_READERS.get(decoder.expect(kind, str))
     if reader is None:
         raise DecodeError("an extension array of unknown kind: the other side is newer")
     return reader(decoder, *parts)
@@ -163,6 +187,7 @@ def _read_period(decoder: Decoder, text: Any, node: Any) -> Any:
 
 def _read_categorical(decoder: Decoder, categories: Any, codes: Any, ordered: Any) -> Any:
     index = unfold(decoder, categories)
+    check_labels(index)
     dtype = pd.CategoricalDtype(index, ordered=decoder.expect(ordered, bool))
     return pd.Categorical.from_codes(_values(decoder, codes, "i"), dtype=dtype)
 
@@ -204,9 +229,9 @@ def _read_utf8(decoder: Decoder, storage: Any, missing: Any, count: Any, *parts:
     text = memoryview(decoder.take(text_node))
     if len(offsets) != size + 1:
         raise DecodeError("a text column whose offsets do not fit it")
-    if offsets[0] != 0 or offsets[-1] != len(text) or (np.diff(offsets) < 0).any():
+    if offsets[0] != 0 or offsets[-1] != len(text) or (offsets[1:] < offsets[:-1]).any():
         raise DecodeError("a text column whose offsets cannot be")
-    if decoder.table.trusted and dtype.storage != "python":
+    if decoder.table.trusted and getattr(dtype, "storage", "") != "python":
         bitmap = None if bitmap_node is None else decoder.take(bitmap_node)
         if bitmap is not None and len(memoryview(bitmap)) != (size + 7) // 8:
             raise DecodeError("a bitmap that does not fit its array")
@@ -221,11 +246,13 @@ def _read_utf8(decoder: Decoder, storage: Any, missing: Any, count: Any, *parts:
     return pd.array(np.fromiter(items, dtype=object, count=size), dtype=dtype)
 
 
-_WRITERS: Final[dict[type, Any]] = {
+#: Type of the data type → writer(encoder, array) → kind and parts.
+ARRAY_WRITERS: Final[dict[type, Any]] = {
     pd.DatetimeTZDtype: _write_aware, pd.PeriodDtype: _write_period, pd.CategoricalDtype: _write_categorical,
-    pd.IntervalDtype: _write_interval, pd.StringDtype: _write_text,
+    pd.IntervalDtype: _write_interval, pd.StringDtype: write_text,
 }  # fmt: skip
-_READERS: Final[dict[str, Any]] = {
+#: Kind → reader(decoder, *parts) → array.
+ARRAY_READERS: Final[dict[str, Any]] = {
     "dt": _read_datetimes, "td": _read_timedeltas, "period": _read_period, "cat": _read_categorical,
     "interval": _read_interval, "mask": _read_masked, "str": _read_text, "utf8": _read_utf8,
 }  # fmt: skip

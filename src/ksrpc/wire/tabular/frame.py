@@ -1,7 +1,7 @@
 """DataFrames: one two-dimensional buffer for all columns of one type, and where they stand.
 
 Rules: only public interfaces of pandas; columns of objects and extension types one by one; every column is placed
-exactly once, checked here because pandas does not.
+exactly once, checked here because pandas does not; a subclass travels as a DataFrame, with its attrs.
 
 Source: docs/spec/wire.md "Frames".
 """
@@ -16,7 +16,7 @@ from ksrpc.errors import DecodeError, TooLargeError
 from ksrpc.wire import tag
 from ksrpc.wire.array import write_plain_array
 from ksrpc.wire.decoder import Decoder
-from ksrpc.wire.encoder import Encoder
+from ksrpc.wire.encoder import Encoder, register_base
 from ksrpc.wire.registry import READERS, WRITERS, Refusal
 from ksrpc.wire.tabular.column import expect_index, read_column, unfold, write_column
 from ksrpc.wire.tabular.library import create_frame_of_blocks, pd
@@ -42,7 +42,8 @@ def _write(encoder: Encoder, frame: Any) -> Any:
     if frame.shape[1] > _COLUMNS:
         raise Refusal(f"a DataFrame of {frame.shape[1]} columns")
     mark = encoder.mark(tag.FRAME)
-    made = [mark, encoder.node(frame.index), encoder.node(frame.columns), _write_blocks(encoder, frame)]
+    plain = frame if type(frame) is pd.DataFrame else pd.DataFrame(frame, copy=False)  # its own methods may differ
+    made = [mark, encoder.node(plain.index), encoder.node(plain.columns), _write_blocks(encoder, plain)]
     made += write_tail(encoder, frame)
     encoder.count(frame)
     return made
@@ -79,7 +80,8 @@ def _write_single(encoder: Encoder, frame: Any, position: int) -> list[Any]:
     try:
         return [position, write_column(encoder, frame.iloc[:, position])]
     except Refusal as refusal:
-        raise refusal.at(f"[{frame.columns[position]!r}]") from None
+        label = frame.columns[position]
+        raise refusal.at(f"[{label.item() if isinstance(label, np.generic) else label!r}]") from None
 
 
 def _read(decoder: Decoder, index: Any, columns: Any, parts: Any, attrs: Any, duplicates: Any) -> Any:
@@ -103,7 +105,9 @@ def _note_outline(decoder: Decoder, frame: Any, blocks: list[_Block]) -> None:
     index, columns, array, _ = decoder.made
     is_whole = len(blocks) == 1 and blocks[0][0] is array and isinstance(blocks[0][1], range)
     kinds = {type(index), type(columns)}
-    if not is_whole or array.ndim != 2 or not kinds <= _FIXED or create_frame_of_blocks is None:
+    if not is_whole or array.ndim != 2 or array.dtype.kind == "b":  # truth values are looked at each time
+        return
+    if not kinds <= _FIXED or create_frame_of_blocks is None:
         return
     place = _place(blocks[0][1])
     place.flags.writeable = False
@@ -191,4 +195,5 @@ def _make_parts(blocks: list[_Block], index: Any, columns: Any) -> Any:
 
 
 WRITERS[pd.DataFrame] = _write
+register_base(pd.DataFrame, _write)
 READERS[tag.FRAME] = _read

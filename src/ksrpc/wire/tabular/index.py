@@ -15,7 +15,7 @@ from ksrpc.wire.array import write_plain_array
 from ksrpc.wire.decoder import Decoder
 from ksrpc.wire.encoder import Encoder
 from ksrpc.wire.registry import READERS, WRITERS, Refusal
-from ksrpc.wire.tabular.column import read_column, unfold, write_column
+from ksrpc.wire.tabular.column import check_labels, read_column, unfold, write_column
 from ksrpc.wire.tabular.library import pd
 from ksrpc.wire.tabular.offset import expect_offset, step_cost
 
@@ -23,6 +23,8 @@ __all__: list[str] = []
 
 _LEVELS = 1024
 _INTEGER = 1 << 63
+#: Types of data of which pandas makes indexes of times; others that hold times stay what they are.
+_TIMES = (np.dtype, pd.DatetimeTZDtype)
 
 
 def _write(encoder: Encoder, index: Any) -> Any:
@@ -62,7 +64,7 @@ def _name(encoder: Encoder, name: Any) -> Any:
 def _read(decoder: Decoder, node: Any, name: Any, freq: Any) -> Any:
     data = read_column(decoder, node)
     kind = data.dtype.kind
-    if kind in "mM":
+    if kind in "mM" and isinstance(data.dtype, _TIMES):
         cls = pd.DatetimeIndex if kind == "M" else pd.TimedeltaIndex
         index = cls(data, copy=False, name=name)
         if freq is not None:
@@ -83,7 +85,7 @@ def _read_multi(decoder: Decoder, levels: Any, codes: Any, names: Any, sortorder
     if len(decoder.expect(levels, list)) > _LEVELS:
         raise TooLargeError(f"a MultiIndex of {len(levels)} levels")
     for level in levels:
-        unfold(decoder, level)
+        check_labels(unfold(decoder, level))
     for code in decoder.expect(codes, list):
         if read_column(decoder, decoder.expect(code, np.ndarray)).dtype.kind != "i":
             raise DecodeError("a MultiIndex whose codes cannot be")

@@ -21,9 +21,16 @@ from ksrpc.wire.tabular.library import pd
 
 __all__ = ["expect_offset", "step_cost"]
 
+#: Names of today → those that pandas before 2.2 takes.
+_FORMER: Final = {
+    "ME": "M", "BME": "BM", "CBME": "CBM", "SME": "SM", "QE": "Q", "BQE": "BQ", "YE": "A", "BYE": "BA", "YS": "AS",
+    "BYS": "BAS", "h": "H", "bh": "BH", "cbh": "CBH", "ns": "N",
+}  # fmt: skip
+_PARTED: Final = re.compile(r"(-?[0-9]*)([A-Za-z]+)(.*)")
 _TEXT: Final = re.compile(r"-?[0-9]{0,18}[A-Za-z]{1,6}(-[0-9A-Z]{1,4}){0,3}")
 _N: Final = 10**6
 _STEP: Final = 64
+_SLOW_STEP: Final = 1024
 #: What Easter says of itself since pandas 3; pandas 2 does not take it.
 _NEW_DEFAULT: Final = ("method", 3)
 _BASE: Final = pd.tseries.offsets.BaseOffset
@@ -74,7 +81,15 @@ def _read(decoder: Decoder, name: Any, *parts: Any) -> Any:
 def _read_text(text: str) -> Any:
     if not _TEXT.fullmatch(text):
         raise DecodeError("a frequency that cannot be")
-    return pd.tseries.frequencies.to_offset(text)
+    try:
+        return pd.tseries.frequencies.to_offset(text)
+    except ValueError:
+        return pd.tseries.frequencies.to_offset(_PARTED.sub(_former, text))
+
+
+def _former(told: re.Match[str]) -> str:
+    count, name, rest = told.groups()
+    return count + _FORMER.get(name, name) + rest
 
 
 def _read_class(decoder: Decoder, name: str, n: Any, normalize: Any, parts: Any) -> Any:
@@ -89,6 +104,8 @@ def _read_class(decoder: Decoder, name: str, n: Any, normalize: Any, parts: Any)
 
 def step_cost(offset: Any) -> int:
     """Return what checking one item against a frequency costs: most of them walk in Python."""
+    if isinstance(offset, pd.tseries.offsets.CustomBusinessHour):
+        return _SLOW_STEP
     return 0 if isinstance(offset, (pd.tseries.offsets.Tick, pd.tseries.offsets.Day)) else _STEP
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ksrpc.errors import EncodeError
-from ksrpc.wire.simple import Options, encode_json, simplify
+from ksrpc.wire.simple import Options, encode_json, simplify, unique_names
 from ksrpc.wire.tabular.library import pd
 
-__all__ = ["simplify_pandas", "split", "take_columns", "tighten"]
+__all__ = ["simplify_pandas", "split", "take_columns", "take_series", "tighten"]
 
 
 def take_columns(table: Any, options: Options) -> tuple[list[str], list[list[Any]]]:
@@ -23,7 +23,23 @@ def take_columns(table: Any, options: Options) -> tuple[list[str], list[list[Any
     for position in range(frame.shape[1]):
         names.append(_label(frame.columns[position], options))
         columns.append(_column(frame.iloc[:, position], options))
-    return _unique(names), columns
+    return unique_names(names), columns
+
+
+def take_series(table: Any, options: Options) -> tuple[list[str], list[Any]]:
+    """Do what `take_columns` does, but keep columns as Series; periods and intervals are texts."""
+    frame = _frame(table)
+    levels = range(frame.index.nlevels)
+    names = _index_names(frame.index, options)
+    series = [pd.Series(frame.index.get_level_values(level)) for level in levels] if names else []
+    names += [_label(label, options) for label in frame.columns]
+    series += [frame.iloc[:, position] for position in range(frame.shape[1])]
+    return names, [_texts_of_spans(one) for one in series]
+
+
+def _texts_of_spans(series: Any) -> Any:
+    is_span = isinstance(series.dtype, pd.PeriodDtype | pd.IntervalDtype)
+    return [None if pd.isna(item) else str(item) for item in series] if is_span else series
 
 
 def split(table: Any, options: Options) -> dict[str, Any]:
@@ -72,15 +88,20 @@ def _frame(table: Any) -> Any:
 
 
 def _index_columns(index: Any, options: Options) -> tuple[list[str], list[list[Any]]]:
-    if isinstance(index, pd.RangeIndex) and index.name is None and (index.start, index.step) == (0, 1):
-        return [], []
-    parts = [index.get_level_values(level) for level in range(index.nlevels)]
-    single = "index" if index.nlevels == 1 else None
-    names = [
-        (single or f"level_{level}") if part.name is None else _label(part.name, options)
-        for level, part in enumerate(parts)
-    ]
+    names = _index_names(index, options)
+    parts = [index.get_level_values(level) for level in range(len(names))]
     return names, [_column(pd.Series(part), options) for part in parts]
+
+
+def _index_names(index: Any, options: Options) -> list[str]:
+    """Return the names of the columns that an index becomes; none for 0, 1, 2…"""
+    if isinstance(index, pd.RangeIndex) and index.name is None and (index.start, index.step) == (0, 1):
+        return []
+    single = "index" if index.nlevels == 1 else None
+    return [
+        (single or f"level_{level}") if name is None else _label(name, options)
+        for level, name in enumerate(index.names)
+    ]
 
 
 def _column(series: Any, options: Options) -> list[Any]:
@@ -97,18 +118,3 @@ def _item(item: Any, options: Options) -> Any:
 def _label(label: Any, options: Options) -> str:
     plain = simplify(label, options)
     return plain if isinstance(plain, str) else encode_json(plain).decode()
-
-
-def _unique(names: list[str]) -> list[str]:
-    """Number repeated names, so that no column hides another: a, a.1, a.2."""
-    seen: dict[str, int] = {}
-    taken = set(names)
-    made = []
-    for name in names:
-        fresh = name
-        while fresh in seen or (fresh != name and fresh in taken):
-            seen[name] += 1
-            fresh = f"{name}.{seen[name]}"
-        seen.setdefault(fresh, 0)
-        made.append(fresh)
-    return made

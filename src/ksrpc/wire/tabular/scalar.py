@@ -16,7 +16,9 @@ from ksrpc.wire.dtype import describe_dtype, resolve_dtype
 from ksrpc.wire.encoder import Encoder, register_base
 from ksrpc.wire.moment import expect_zone
 from ksrpc.wire.registry import READERS, WRITERS, Refusal
-from ksrpc.wire.tabular.column import unfold
+from ksrpc.wire.tabular import arrow
+from ksrpc.wire.tabular.backing import NUMPY_DTYPE, read_arrow_dtype, write_arrow_dtype
+from ksrpc.wire.tabular.column import check_labels, unfold
 from ksrpc.wire.tabular.extension import MASKED, make_text_dtype, period_dtype, period_text, tell_text_dtype
 from ksrpc.wire.tabular.library import UNITS, pd
 
@@ -61,11 +63,20 @@ def _write_dtype(encoder: Encoder, dtype: Any) -> Any:
         return [mark, "cat", categories, dtype.ordered]
     if type(dtype) is pd.IntervalDtype and isinstance(dtype.subtype, np.dtype):
         return [mark, "interval", describe_dtype(dtype.subtype), dtype.closed]
-    if type(dtype) is pd.StringDtype:
+    if type(dtype) is pd.StringDtype or arrow.text_storage(dtype):
         return [mark, "str", *tell_text_dtype(dtype)]
     if str(dtype) in MASKED and type(dtype).__module__.partition(".")[0] == "pandas":
         return [mark, "mask", str(dtype)]
+    if type(dtype) in _DTYPE_WRITERS:
+        return [mark, *_DTYPE_WRITERS[type(dtype)](encoder, dtype)]
     raise Refusal(f"the data type {dtype} cannot travel")
+
+
+_DTYPE_WRITERS: Final[dict[type, Any]] = {
+    pd.ArrowDtype: lambda encoder, dtype: ["arrow", write_arrow_dtype(encoder, dtype)],
+    pd.SparseDtype: lambda encoder, dtype: ["sparse", encoder.node(dtype.subtype), encoder.node(dtype.fill_value)],
+    NUMPY_DTYPE: lambda encoder, dtype: ["np", encoder.node(dtype.numpy_dtype)],
+}
 
 
 def _time(decoder: Decoder, value: Any, unit: Any) -> tuple[int, Any]:
@@ -108,6 +119,8 @@ def _read_dtype(decoder: Decoder, kind: Any, *parts: Any) -> Any:
 
 def _read_category(decoder: Decoder, categories: Any, ordered: Any) -> Any:
     index = None if categories is None else unfold(decoder, categories)
+    if index is not None:
+        check_labels(index)
     return pd.CategoricalDtype(index, ordered=None if ordered is None else decoder.expect(ordered, bool))
 
 
@@ -117,6 +130,12 @@ def _read_masked(decoder: Decoder, name: Any) -> Any:
     return pd.api.types.pandas_dtype(name)
 
 
+def _numpy_dtype(node: Any) -> np.dtype[Any]:
+    if not isinstance(node, np.dtype):
+        raise DecodeError("a data type of the wrong kind")
+    return node
+
+
 _DTYPES: Final[dict[str, Any]] = {
     "dt": lambda _, unit, zone: pd.DatetimeTZDtype(unit, expect_zone(zone)),
     "period": lambda _, text: period_dtype(text),
@@ -124,6 +143,9 @@ _DTYPES: Final[dict[str, Any]] = {
     "interval": lambda decoder, sub, closed: pd.IntervalDtype(resolve_dtype(sub, decoder.table.limits), closed),
     "str": lambda _, storage, missing: make_text_dtype(storage, missing),
     "mask": _read_masked,
+    "arrow": read_arrow_dtype,
+    "sparse": lambda _, sub, fill: pd.SparseDtype(_numpy_dtype(sub), fill),
+    "np": lambda _, sub: NUMPY_DTYPE(_numpy_dtype(sub)),
 }
 
 WRITERS.update({

@@ -10,9 +10,9 @@ from typing import Any
 from ksrpc.errors import DecodeError
 from ksrpc.wire import tag
 from ksrpc.wire.decoder import Decoder
-from ksrpc.wire.encoder import Encoder
+from ksrpc.wire.encoder import Encoder, register_base
 from ksrpc.wire.registry import READERS, WRITERS, Refusal
-from ksrpc.wire.tabular.column import expect_index, read_column, write_column
+from ksrpc.wire.tabular.column import check_labels, expect_index, read_column, write_column
 from ksrpc.wire.tabular.library import pd
 
 __all__ = ["read_tail", "write_tail"]
@@ -34,6 +34,8 @@ def read_tail(decoder: Decoder, value: Any, attrs: Any, duplicates: Any) -> Any:
     if attrs is not None:
         value.attrs = decoder.expect(attrs, dict)
     if not decoder.expect(duplicates, bool):
+        for axis in value.axes:
+            check_labels(axis)
         value.flags.allows_duplicate_labels = False
     return decoder.add(value)
 
@@ -42,8 +44,9 @@ def _write(encoder: Encoder, series: Any) -> Any:
     known = encoder.known(series)
     if known:
         return known
-    data = write_column(encoder, series)
-    made = [encoder.mark(tag.SERIES), data, encoder.node(series.index), encoder.node(series.name)]
+    plain = series if type(series) is pd.Series else pd.Series(series, copy=False)  # its own methods may differ
+    data = write_column(encoder, plain)
+    made = [encoder.mark(tag.SERIES), data, encoder.node(plain.index), encoder.node(plain.name)]
     made += write_tail(encoder, series)
     encoder.count(series)
     return made
@@ -58,4 +61,5 @@ def _read(decoder: Decoder, node: Any, index: Any, name: Any, attrs: Any, duplic
 
 
 WRITERS[pd.Series] = _write
+register_base(pd.Series, _write)
 READERS[tag.SERIES] = _read

@@ -1,0 +1,286 @@
+"""Objects of classes: dataclasses, members of enums, subclasses of builtin types, and classes that list their fields.
+
+Rules: no class is imported, made or called by a name off the wire. A class that this side registered is filled without
+its `__init__`; any other arrives as one of the classes below, which answers to the same names.
+
+Source: docs/spec/wire.md "Classes".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterator
+from enum import Enum
+from types import SimpleNamespace
+from typing import Any, Final
+
+from ksrpc.errors import DecodeError
+from ksrpc.wire import tag
+from ksrpc.wire.decoder import Decoder
+from ksrpc.wire.encoder import Encoder, register_base
+from ksrpc.wire.registry import CLASSES, READERS, WRITERS, Refusal
+
+__all__ = ["Derived", "Instance", "Member"]
+
+
+class Instance:
+    """Be an object of a class that this side does not have. Its fields are attributes, and items by name.
+
+    Attributes:
+        type_name: Qualified name of the class that the sender had.
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "_is_dataclass", "type_name")
+
+    def __init__(self, type_name: str, fields: dict[str, Any], *, is_dataclass: bool) -> None:
+        self.type_name = type_name
+        self._is_dataclass = is_dataclass
+        self.__dict__.update(fields)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a field, also one whose name something else here has."""
+        return self.__dict__[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the names of the fields, in order."""
+        return iter(self.__dict__)
+
+    def __len__(self) -> int:
+        """Count the fields."""
+        return len(self.__dict__)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare class and fields."""
+        if not isinstance(other, Instance):
+            return NotImplemented
+        return self.type_name == other.type_name and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        """Hash as a frozen dataclass does."""
+        return hash((self.type_name, tuple(self.__dict__.values())))
+
+    def __repr__(self) -> str:
+        """Show it as a dataclass would."""
+        items = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items())
+        return f"{self.type_name.rpartition('.')[2]}({items})"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Member:
+    """Be a member of an enum that this side does not have.
+
+    Attributes:
+        type_name: Qualified name of the enum.
+        name: Name of the member; None for a combination of flags without one.
+        value: Its value.
+    """
+
+    type_name: str
+    name: str | None
+    value: Any
+
+    def __hash__(self) -> int:
+        """Hash by name, for the value may have no hash."""
+        return hash((self.type_name, self.name))
+
+    def __repr__(self) -> str:
+        """Show it as an enum does."""
+        return _repr_member(self)
+
+
+class Derived:
+    """Be a value of a subclass of a builtin type that this side does not have; also of that builtin type.
+
+    Attributes:
+        type_name: Qualified name of the class that the sender had.
+    """
+
+    type_name: str
+
+
+class _DerivedMap(Derived):
+    """Answer to keys as attributes, as most subclasses of dict that people write do."""
+
+    def __getattr__(self, name: str) -> Any:
+        if isinstance(self, dict) and name in self:
+            return self[name]
+        raise AttributeError(f"a {type(self).__name__} has no key {name!r}")
+
+
+#: Builtin type → its plain value of a value of a subclass, whatever the subclass overrides.
+_PLAIN: Final[dict[type, Callable[[Any], Any]]] = {
+    int: int.__int__,
+    float: float.__float__,
+    complex: lambda value: complex(value.real, value.imag),
+    str: lambda value: "".join((value,)),
+    bytes: lambda value: b"".join((value,)),
+    bytearray: lambda value: bytearray(memoryview(value)),
+    tuple: lambda value: tuple(tuple.__iter__(value)),
+    list: lambda value: list(list.__iter__(value)),
+    set: lambda value: set(set.__iter__(value)),
+    frozenset: lambda value: frozenset(frozenset.__iter__(value)),
+    dict: lambda value: dict(dict.items(value)),
+    OrderedDict: lambda value: OrderedDict(OrderedDict.items(value)),
+    defaultdict: lambda value: defaultdict(value.default_factory, dict.items(value)),
+    Counter: lambda value: Counter(dict(dict.items(value))),
+    deque: lambda value: deque(deque.__iter__(value), value.maxlen),
+}
+_DERIVED: Final[dict[type, Any]] = {
+    base: type(f"Derived{base.__name__}", (_DerivedMap if issubclass(base, dict) else Derived, base), {})
+    for base in _PLAIN
+}
+
+
+def _repr_member(member: Any) -> str:
+    return f"<{member.type_name.rpartition('.')[2]}.{member.name}: {member.value!r}>"
+
+
+def _name(value: Any) -> str:
+    if isinstance(value, Instance | Member | Derived):
+        return value.type_name
+    return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def _plain(value: Any) -> Any:
+    base = next(base for base in type(value).__mro__ if base in _PLAIN)
+    return _PLAIN[base](value)
+
+
+def _mark(encoder: Encoder, number: int, value: Any, cure: str) -> Any:
+    if number not in encoder.table.tags:
+        raise Refusal(f"{_name(value)} cannot travel in {encoder.table.name}: {cure}")
+    return encoder.mark(number)
+
+
+def write_subclass(encoder: Encoder, value: Any) -> Any:
+    """Encode a value whose class derives from a builtin type."""
+    if isinstance(value, Enum) or (isinstance(value, Derived) and "value" in vars(value)):
+        return _write_enum(encoder, value)
+    mark = _mark(encoder, tag.SUBCLASS, value, "pass a plain value")
+    return [mark, _name(value), encoder.node(_plain(value))]
+
+
+def _write_enum(encoder: Encoder, value: Any) -> Any:
+    mark = _mark(encoder, tag.ENUM, value, "pass its value")
+    base = None
+    if any(kind in _PLAIN for kind in type(value).__mro__):
+        base = _plain(value)
+    name = None if value.name is None else encoder.node(value.name)
+    try:
+        return [mark, _name(value), name, encoder.node(value.value), encoder.node(base)]
+    except Refusal as refusal:
+        raise refusal.at(".value") from None
+
+
+def _write_object(encoder: Encoder, value: Any) -> Any:
+    """Encode an object whose class declares its fields, and no other."""
+    names, is_dataclass = _fields(value)
+    if names is None:
+        raise Refusal(f"{_name(value).removeprefix('builtins.')} cannot travel")
+    number = tag.DATACLASS if is_dataclass else tag.RECORD
+    mark = _mark(encoder, number, value, "pass its parts")
+    held: dict[str, Any] = {}
+    for name in names:
+        try:
+            held[name] = encoder.node(getattr(value, name))
+        except AttributeError:
+            continue  # never set: a slot, or a field with init=False
+        except Refusal as refusal:
+            raise refusal.at(f".{name}") from None
+    return [mark, _name(value), held]
+
+
+def _fields(value: Any) -> tuple[list[str] | None, bool]:
+    kind = type(value)
+    if isinstance(value, Instance):
+        return list(value), value._is_dataclass
+    if dataclasses.is_dataclass(kind):
+        return [field.name for field in dataclasses.fields(kind)], True
+    if isinstance(value, SimpleNamespace):
+        return list(vars(value)), False
+    listed: Any = getattr(kind, "__struct_fields__", None)  # msgspec
+    if listed is None and isinstance(kind.__dict__.get("__attrs_attrs__"), tuple):
+        listed = [field.name for field in kind.__attrs_attrs__]
+    if isinstance(listed, list | tuple) and {str}.issuperset(map(type, listed)):
+        return list(listed), False
+    return None, False
+
+
+def _write_namespace(encoder: Encoder, value: SimpleNamespace) -> Any:
+    mark = encoder.mark(tag.NAMESPACE)
+    held: dict[str, Any] = {}
+    for name, item in vars(value).items():
+        if type(name) is not str:
+            raise Refusal("a namespace with a name that is not str cannot travel")
+        try:
+            held[name] = encoder.node(item)
+        except Refusal as refusal:
+            raise refusal.at(f".{name}") from None
+    return [mark, held]
+
+
+def _read_namespace(decoder: Decoder, fields: Any) -> SimpleNamespace:
+    return SimpleNamespace(**decoder.expect(fields, dict))
+
+
+def _read_dataclass(decoder: Decoder, type_name: Any, fields: Any) -> Any:
+    kind = CLASSES.get(decoder.expect(type_name, str))
+    if kind is None or not dataclasses.is_dataclass(kind):
+        return _instance(decoder, type_name, fields, is_dataclass=True)
+    made: Any = object.__new__(kind)
+    if not {field.name for field in dataclasses.fields(kind)}.issuperset(decoder.expect(fields, dict)):
+        raise DecodeError(f"a field that {type_name} does not have")
+    for name, value in fields.items():
+        object.__setattr__(made, name, value)
+    return made
+
+
+def _read_record(decoder: Decoder, type_name: Any, fields: Any) -> Instance:
+    return _instance(decoder, type_name, fields, is_dataclass=False)
+
+
+def _instance(decoder: Decoder, type_name: Any, fields: Any, *, is_dataclass: bool) -> Instance:
+    if not all(map(str.isidentifier, decoder.expect(fields, dict))):
+        raise DecodeError("a field with a name that cannot be")
+    return Instance(decoder.expect(type_name, str), fields, is_dataclass=is_dataclass)
+
+
+def _read_subclass(decoder: Decoder, type_name: Any, value: Any) -> Any:
+    kind = _DERIVED.get(type(value))
+    if kind is None:
+        raise DecodeError("a subclass of what is no builtin type")
+    made = _derive(kind, value)
+    made.__dict__["type_name"] = decoder.expect(type_name, str)
+    return made
+
+
+def _derive(kind: Any, value: Any) -> Any:
+    if isinstance(value, defaultdict):
+        return kind(value.default_factory, value)
+    return kind(value, value.maxlen) if isinstance(value, deque) else kind(value)
+
+
+def _read_enum(decoder: Decoder, type_name: Any, name: Any, value: Any, base: Any) -> Any:
+    if name is not None:
+        decoder.expect(name, str)
+    kind = CLASSES.get(decoder.expect(type_name, str))
+    if kind is not None and issubclass(kind, Enum) and name in kind.__members__:
+        return kind[name]
+    if base is None:
+        return Member(type_name, name, value)
+    made = _read_subclass(decoder, type_name, base)
+    made.__dict__.update(name=name, value=value)
+    return made
+
+
+for _base in _PLAIN:
+    if _base is not tuple:
+        register_base(_base, write_subclass)
+register_base(Enum, _write_enum)
+register_base(object, _write_object)
+WRITERS.update({Member: _write_enum, SimpleNamespace: _write_namespace})
+READERS.update({
+    tag.NAMESPACE: _read_namespace, tag.DATACLASS: _read_dataclass, tag.RECORD: _read_record,
+    tag.SUBCLASS: _read_subclass, tag.ENUM: _read_enum,
+})  # fmt: skip

@@ -1,0 +1,69 @@
+"""What one version of pandas, numpy and Python wrote, every other one reads: kept messages and fresh ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.wire.corpus import BYTES, FILE, load
+from tests.fidelity.cases import CASES
+from tests.fidelity.environment import run_cases
+
+pytestmark = pytest.mark.timeout(300)  # the first test of an environment waits for its process
+
+CORPUS = load()
+WRITERS = ["new", "old"]
+READERS = ["new", "old", "oldest"]
+
+Answers = dict[str, dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Let every environment that writes write all cases now."""
+    folder = tmp_path_factory.mktemp("fresh")
+    for name in WRITERS:
+        run_cases(name, folder / name, "write")
+    return [folder / name for name in WRITERS]
+
+
+@pytest.fixture(scope="module", params=READERS)
+def answers(request: pytest.FixtureRequest, fresh: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Answers:
+    """Let one environment read everything; each test looks at what it said."""
+    answer = tmp_path_factory.mktemp("read") / "answer.json"
+    return run_cases(request.param, answer, "read", str(FILE), *map(str, fresh))
+
+
+def test_everything_is_read(answers: Answers) -> None:
+    wrong = []
+    for name, told in answers.items():
+        lacks = told.pop("lacks", "")
+        assert lacks in CASES[name].needs
+        assert lacks or len(told) >= len(CORPUS.get(name, ())) + 1
+        wrong += [f"{name}, {whose}: {text}" for whose, text in told.items() if text]
+    assert not wrong, "\n".join(wrong)
+    assert answers.keys() >= CORPUS.keys()
+
+
+def test_messages_too_large_to_be_kept_are_among_them(answers: Answers) -> None:
+    assert len(answers.keys() - CORPUS.keys()) >= 10
+
+
+def test_each_reads_most_of_it(answers: Answers) -> None:
+    assert sum(1 for told in answers.values() if len(told) >= 2) >= 400
+
+
+def test_the_corpus_was_written_by_pandas_2_and_3() -> None:
+    for pandas in ("pandas 2.2, numpy 1.26", "pandas 3."):
+        written = [name for name, told in CORPUS.items() if any(pandas in whose[0] for whose in told.values())]
+        assert len(written) >= 10, pandas
+
+
+def test_every_case_that_is_small_enough_is_in_the_corpus(fresh: list[Path]) -> None:
+    """A new case is added by the program of corpus.py, run in both environments that write."""
+    for path in fresh:
+        made = json.loads(path.read_text(encoding="utf-8"))
+        small = {name for name, told in made.items() if max(map(len, told)) <= 2 * BYTES}
+        assert small <= CORPUS.keys()
