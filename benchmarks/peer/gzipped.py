@@ -31,9 +31,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+
+
 def serve() -> None:
     """Serve each connection by a thread, and print the port."""
-    with ThreadingHTTPServer((HOST, 0), _Handler) as server:
+    with _Server((HOST, 0), _Handler) as server:
         print(server.server_address[1], flush=True)
         server.serve_forever()
 

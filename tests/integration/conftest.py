@@ -31,7 +31,10 @@ allow = ["demo", "math", "numpy", "pandas", "os.path", "statistics", "datetime",
 
 
 #: Files of tests in which every test must leave nothing behind: those that face clients, as clients do.
-TIDY = {"test_async", "test_chaos", "test_client_contract", "test_fidelity", "test_stream", "test_threads_and_forks"}
+TIDY = {
+    "test_async", "test_chaos", "test_client_contract", "test_fidelity", "test_once", "test_stream",
+    "test_threads_and_forks",
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -353,7 +353,9 @@ if child:
 
 def test_nothing_is_loaded_where_nothing_is_shown(tmp_path: Path) -> None:
     program = 'gw = make()\nprint([name for name in sys.modules if "display" in name or name in ("rich", "IPython")])'
-    assert pipe(program, "http://127.0.0.1:1", tmp_path).stdout == "[]\n"
+    # Not by pipe(): what it starts has modules that a new interpreter has not.
+    command = [sys.executable, "-c", PRELUDE + program, "websocket", "http://127.0.0.1:1"]
+    assert subprocess.check_output(command, cwd=tmp_path, env=clean_environment(), text=True) == "[]\n"
 
 
 def test_nobody_looks_where_nobody_sees(slow: GatewayProcess, way: str) -> None:

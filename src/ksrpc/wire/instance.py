@@ -1,7 +1,9 @@
 """Objects of classes: dataclasses, members of enums, subclasses of builtin types, and classes that list their fields.
 
-Rules: no class is imported, made or called by a name off the wire. A class that this side registered is filled without
-its `__init__`; any other arrives as one of the classes below, which answers to the same names.
+Rules: objects of a class, and members of an enum, leave only if their own side registered it (`register_class`); values
+of subclasses of builtin types and namespaces are data and always leave. No class is imported, made or called by a name
+off the wire. A class that this side registered is filled without its `__init__`; any other arrives as one of the classes
+below, which answers to the same names.
 
 Source: docs/spec/wire.md "Classes".
 """
@@ -12,7 +14,7 @@ import dataclasses
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
 from enum import Enum
-from types import SimpleNamespace
+from types import MemberDescriptorType, SimpleNamespace
 from typing import Any, Final
 
 from ksrpc.errors import DecodeError
@@ -57,8 +59,8 @@ class Instance:
         return self.type_name == other.type_name and vars(self) == vars(other)
 
     def __hash__(self) -> int:
-        """Hash as a frozen dataclass does."""
-        return hash((self.type_name, tuple(self.__dict__.values())))
+        """Hash class and fields; the names too, or what differs in them alone would collide."""
+        return hash((self.type_name, frozenset(self.__dict__.items())))
 
     def __repr__(self) -> str:
         """Show it as a dataclass would."""
@@ -81,8 +83,11 @@ class Member:
     value: Any
 
     def __hash__(self) -> int:
-        """Hash by name, for the value may have no hash."""
-        return hash((self.type_name, self.name))
+        """Hash by value, and by name if the value has no hash."""
+        try:
+            return hash((self.type_name, self.value))
+        except TypeError:
+            return hash((self.type_name, self.name))
 
     def __repr__(self) -> str:
         """Show it as an enum does."""
@@ -112,7 +117,7 @@ class _DerivedMap(Derived):
 _PLAIN: Final[dict[type, Callable[[Any], Any]]] = {
     int: int.__int__,
     float: float.__float__,
-    complex: lambda value: complex(value.real, value.imag),
+    complex: complex.__pos__,
     str: lambda value: "".join((value,)),
     bytes: lambda value: b"".join((value,)),
     bytearray: lambda value: bytearray(memoryview(value)),
@@ -130,6 +135,8 @@ _DERIVED: Final[dict[type, Any]] = {
     base: type(f"Derived{base.__name__}", (_DerivedMap if issubclass(base, dict) else Derived, base), {})
     for base in _PLAIN
 }
+#: What a field holds that was never set.
+_UNSET: Final[Any] = object()
 
 
 def _repr_member(member: Any) -> str:
@@ -144,13 +151,25 @@ def _name(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     base = next(base for base in type(value).__mro__ if base in _PLAIN)
-    return _PLAIN[base](value)
+    try:
+        return _PLAIN[base](value)
+    except Exception as error:  # code of the class ran
+        raise Refusal(f"{_name(value)} cannot be read ({type(error).__name__})") from None
 
 
 def _mark(encoder: Encoder, number: int, value: Any, cure: str) -> Any:
     if number not in encoder.table.tags:
         raise Refusal(f"{_name(value)} cannot travel in {encoder.table.name}: {cure}")
     return encoder.mark(number)
+
+
+def _check_open(value: Any, cure: str) -> None:
+    """Let pass what came from elsewhere, and objects of a class that this process has registered.
+
+    What other classes hold may be meant for this side alone: settings, sessions, keys.
+    """
+    if not isinstance(value, Instance | Member | Derived) and CLASSES.get(_name(value)) is not type(value):
+        raise Refusal(f"{_name(value)} cannot travel: {cure}")
 
 
 def write_subclass(encoder: Encoder, value: Any) -> Any:
@@ -163,12 +182,13 @@ def write_subclass(encoder: Encoder, value: Any) -> Any:
 
 def _write_enum(encoder: Encoder, value: Any) -> Any:
     mark = _mark(encoder, tag.ENUM, value, "pass its value")
+    _check_open(value, "return its value")
     base = None
     if any(kind in _PLAIN for kind in type(value).__mro__):
         base = _plain(value)
-    name = None if value.name is None else encoder.node(value.name)
+    name, held = (value._name_, value._value_) if isinstance(value, Enum) else (value.name, value.value)
     try:
-        return [mark, _name(value), name, encoder.node(value.value), encoder.node(base)]
+        return [mark, _name(value), name, encoder.node(held), encoder.node(base)]
     except Refusal as refusal:
         raise refusal.at(".value") from None
 
@@ -178,17 +198,37 @@ def _write_object(encoder: Encoder, value: Any) -> Any:
     names, is_dataclass = _fields(value)
     if names is None:
         raise Refusal(f"{_name(value).removeprefix('builtins.')} cannot travel")
+    _check_open(value, "return a dict of what is meant to leave")
     number = tag.DATACLASS if is_dataclass else tag.RECORD
     mark = _mark(encoder, number, value, "pass its parts")
     held: dict[str, Any] = {}
     for name in names:
         try:
-            held[name] = encoder.node(getattr(value, name))
-        except AttributeError:
-            continue  # never set: a slot, or a field with init=False
+            item = _field(value, name)
+            if item is not _UNSET:
+                held[name] = encoder.node(item)
         except Refusal as refusal:
             raise refusal.at(f".{name}") from None
     return [mark, _name(value), held]
+
+
+def _field(value: Any, name: str) -> Any:
+    """Read a field without running code of its class: from its dict, its slot, or the default that the class holds."""
+    try:
+        held = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        held = {}
+    if name in held:
+        return held[name]
+    item = next((base.__dict__[name] for base in type(value).__mro__ if name in base.__dict__), _UNSET)
+    if type(item) is MemberDescriptorType:
+        try:
+            return item.__get__(value)
+        except AttributeError:
+            return _UNSET
+    if hasattr(type(item), "__get__"):
+        raise Refusal("a field that code computes cannot travel")
+    return item
 
 
 def _fields(value: Any) -> tuple[list[str] | None, bool]:

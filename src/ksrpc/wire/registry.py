@@ -11,12 +11,12 @@ __all__ = ["CLASSES", "READERS", "WRITERS", "Refusal", "register_class"]
 WRITERS: Final[dict[type, Callable[..., Any]]] = {}
 #: Tag number → reader(decoder, *payload) → value. The signature is the arity.
 READERS: Final[dict[int, Callable[..., Any]]] = {}
-#: Name off the wire → class of this side that such values become; empty unless this process says otherwise.
+#: Name on the wire → class of this side that may leave, and that such values become; empty unless this process says so.
 CLASSES: Final[dict[str, type]] = {}
 
 
 def register_class(kind: type, *, type_name: str = "") -> None:
-    """Let values of a class arrive as that class: a named tuple, a dataclass or an enum.
+    """Let values of a class leave, and arrive as that class: a named tuple, a dataclass or an enum.
 
     Its `__init__` does not run, so what that checks is not checked.
 

@@ -53,11 +53,37 @@ def _inner(encoder: Encoder, value: _Array) -> Any:
     return made
 
 
+def _own(decoder: Decoder, array: Any) -> _Array:
+    """Take an array whose memory is part of no other value."""
+    if not decoder.claim(decoder.expect(array, np.ndarray)):
+        raise DecodeError("an array that is part of two values")
+    return array  # type: ignore[no-any-return]
+
+
+def _fits(fill: Any, dtype: np.dtype[Any]) -> bool:
+    """Say whether a fill value is one item of a data type, so that numpy has nothing to convert."""
+    if dtype.kind == "O":
+        return fill is None or isinstance(fill, bool | int | float | complex | str | bytes | np.generic)
+    if not isinstance(fill, np.generic) or type(fill) is not dtype.type:
+        return False
+    return dtype.kind in "SU" or np.can_cast(fill.dtype, dtype, "equiv")
+
+
+def _is_default(fill: Any, dtype: np.dtype[Any]) -> bool:
+    return fill is None and dtype.kind in "SU"
+
+
 def _write_masked(encoder: Encoder, value: Any) -> Any:
     mark = encoder.mark(tag.MASKED_ARRAY)
     if value.baseclass is not np.ndarray:
         raise Refusal(f"a masked array over {value.baseclass.__qualname__} cannot travel")
     fill = value.fill_value
+    if value.dtype.kind in "SU" and fill == np.ma.default_fill_value(value):
+        fill = None  # it may be wider than the data type
+    elif value.dtype != object:
+        fill = np.asarray(fill).astype(value.dtype)[()]
+    if not _is_default(fill, value.dtype) and not _fits(fill, value.dtype):
+        raise Refusal("a masked array with a fill value of another type cannot travel")
     data = _inner(encoder, np.asarray(value.data))
     mask = None if value.mask is np.ma.nomask else _inner(encoder, np.asarray(value.mask))
     return [mark, data, mask, encoder.node(fill), bool(value.hardmask)]
@@ -71,16 +97,19 @@ def _read_masked(decoder: Decoder, *parts: Any) -> Any:
     if not parts:
         return np.ma.masked
     data, mask, fill, is_hard = parts
-    decoder.expect(data, np.ndarray)
-    decoder.claim(data)
+    _own(decoder, data)
+    is_default = _is_default(fill, data.dtype)
+    if not is_default and not _fits(fill, data.dtype):
+        raise DecodeError("a fill value that does not fit its array")
     if mask is not None:
-        decoder.expect(mask, np.ndarray)
+        _own(decoder, mask)
         if mask.shape != data.shape or mask.dtype != np.ma.make_mask_descr(data.dtype):
             raise DecodeError("a mask that does not fit its array")
     made: Any = np.ma.MaskedArray(
         data, np.ma.nomask if mask is None else mask, copy=False, hard_mask=decoder.expect(is_hard, bool)
     )
-    made.fill_value = fill
+    if not is_default:
+        made.fill_value = fill
     return decoder.add(made)
 
 
@@ -89,7 +118,7 @@ def _write_matrix(encoder: Encoder, value: Any) -> Any:
 
 
 def _read_matrix(decoder: Decoder, array: Any) -> Any:
-    if decoder.expect(array, np.ndarray).ndim != 2:
+    if _own(decoder, array).ndim != 2:
         raise DecodeError("a matrix that has not two dimensions")
     return decoder.add(array.view(np.matrix))
 
@@ -112,7 +141,7 @@ def _write_record(encoder: Encoder, value: Any) -> Any:
 
 
 def _read_recarray(decoder: Decoder, kind: Any, array: Any) -> Any:
-    if kind not in _RECORDS or decoder.expect(array, np.ndarray).dtype.names is None:
+    if kind not in _RECORDS or _own(decoder, array).dtype.names is None:
         raise DecodeError("records that cannot be")
     made: Any = array.view(np.dtype((np.record, array.dtype)))
     if kind == "scalar":

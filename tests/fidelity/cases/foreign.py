@@ -184,7 +184,7 @@ ROWS = [
         {
             "arrow table": _table,
             "arrow batch": lambda: _table().to_batches()[0],
-            "arrow schema": _table().schema.empty_table,
+            "arrow schema": lambda: _table().schema,
             "arrow array": lambda: _array([1, None, 3], "int32"),
             "arrow array of texts": lambda: _array(["a", None, "行情"]),
             "arrow array of lists": lambda: _array([[1], None, []]),

@@ -47,7 +47,7 @@ ARRAYS: dict[str, np.ndarray[Any, Any]] = {
         for unit in ["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs", "as", "25s"]
     },
     "timedelta": np.array([1, -(2**63)], "m8[us]"),
-    "timedelta generic": np.array([1, 2], "m8"),
+    "timedelta generic": np.array([1, 2], "i8").view("m8"),
     "text": np.array(["a", "中文", ""]),
     "text big-endian": np.array(["ab"], ">U2"),
     "bytes": np.array([b"a\0b", b""]),
@@ -142,7 +142,7 @@ SCALARS: list[Any] = [
     np.str_(""),
     np.bytes_(b"a\0"),
     np.datetime64("2020-01-01T00", "h"),
-    np.datetime64("NaT"),
+    np.array([-(2**63)], "i8").view("M8")[0],
     np.timedelta64(5, "us"),
     np.longdouble(1) / 3,
     np.void(b"abc"),
