@@ -2,8 +2,8 @@
 
 Rules: objects of a class, and members of an enum, leave only if their own side registered it (`register_class`); values
 of subclasses of builtin types and namespaces are data and always leave. No class is imported, made or called by a name
-off the wire. A class that this side registered is filled without its `__init__`; any other arrives as one of the classes
-below, which answers to the same names.
+off the wire. A class that this side registered is filled without its `__init__`; any other arrives as one of the
+classes below, which answers to the same names.
 
 Source: docs/spec/wire.md "Classes".
 """
