@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -214,8 +216,10 @@ def test_a_hit_is_given_when_the_library_is_gone(tmp_path: Path) -> None:
     assert count(ledger) == 1
 
 
-def test_a_large_answer_is_kept_exactly(gw: RemoteGateway, ledger: str) -> None:
+def test_a_large_answer_is_kept_exactly(gw: RemoteGateway, server: GatewayProcess, ledger: str) -> None:
+    before = _kept_bytes(server)
     first = ask(gw, "vendor.block", ledger, 20 << 20)
+    _await(lambda: _kept_bytes(server) >= before + (20 << 20))
     _settle(gw, ledger)
     second = ask(gw, "vendor.block", ledger, 20 << 20)
     assert isinstance(first, np.ndarray)
@@ -254,6 +258,12 @@ def test_what_was_kept_outlives_the_gateway(tmp_path: Path) -> None:
         with ksrpc.connect(server.url, token=token) as gw:
             assert ask(gw, "vendor.bars", ledger, 4) is not None
     assert count(ledger) == 1
+
+
+def _kept_bytes(server: GatewayProcess) -> int:
+    """Sum what is in the index: it tells of an answer when its file is whole."""
+    with closing(sqlite3.connect(server.folder / "data" / "cache" / "index.sqlite3")) as db:
+        return int(db.execute("SELECT bytes FROM total").fetchone()[0])
 
 
 def _settle(gw: RemoteGateway, ledger: str) -> None:

@@ -1,5 +1,7 @@
 """Paths and addresses of the network: values that say where something is. Nothing is opened, resolved or looked up.
 
+Rule: a path that is not pure says where files of its own side are; it travels in arguments only.
+
 Source: docs/spec/wire.md "Paths and addresses".
 """
 
@@ -16,6 +18,7 @@ from ksrpc.wire import tag
 from ksrpc.wire.decoder import Decoder
 from ksrpc.wire.encoder import Encoder
 from ksrpc.wire.registry import READERS, WRITERS, Refusal
+from ksrpc.wire.table import RESULT_TABLE
 
 __all__: list[str] = []
 
@@ -36,6 +39,8 @@ _ZONE: Final = re.compile(r"[^%/\s]{1,64}")
 
 
 def _write_path(encoder: Encoder, value: Any) -> Any:
+    if isinstance(value, Path) and encoder.table is RESULT_TABLE:
+        raise Refusal("a path of files of this side cannot travel in a result: return its text if it may leave")
     text = str(value)
     if len(text) > _PATH_CHARS:
         raise Refusal(f"a path of more than {_PATH_CHARS} characters")

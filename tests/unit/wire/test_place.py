@@ -10,14 +10,12 @@ import msgpack
 import pytest
 
 from ksrpc.errors import DecodeError, EncodeError, TooLargeError
-from ksrpc.wire import parse, tag
+from ksrpc.wire import REQUEST_ANY_TABLE, pack_arguments, parse, parse_arguments, tag
 from tests.unit.wire.carry import carry, container
 
 VALUES = [
     PurePosixPath("/a/../b"),
     PureWindowsPath("C:\\a\\b"),
-    Path("data") / "x.csv",
-    Path(),
     ipaddress.ip_address("192.0.2.1"),
     ipaddress.ip_address("2001:db8::1"),
     ipaddress.ip_address("fe80::1%eth0"),
@@ -34,6 +32,16 @@ def test_a_place_arrives_as_it_is(value: Any) -> None:
     assert type(got) is type(value)
     assert got == value
     assert str(got) == str(value)
+
+
+@pytest.mark.parametrize("value", [Path("data") / "x.csv", Path()], ids=repr)
+def test_a_path_of_files_travels_in_arguments_only(value: Path) -> None:
+    message = pack_arguments((value,), {})
+    (got,), _ = parse_arguments(message.join(), table=REQUEST_ANY_TABLE)
+    assert type(got) is type(value)
+    assert got == value
+    with pytest.raises(EncodeError, match=r"result\['p'\]\[0\]: a path of files of this side cannot travel"):
+        carry({"p": [value]})
 
 
 def test_a_path_too_long_to_compare_is_refused_on_both_sides() -> None:
