@@ -30,19 +30,9 @@ allow = ["demo", "math", "numpy", "pandas", "os.path", "statistics", "datetime",
 """
 
 
-#: Files of tests in which every test must leave nothing behind: those that face clients, as clients do.
-TIDY = {
-    "test_async", "test_chaos", "test_client_contract", "test_fidelity", "test_once", "test_stream",
-    "test_threads_and_forks",
-}  # fmt: skip
-
-
 @pytest.fixture(autouse=True)
-def _leaves_nothing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Compare what is open before and after; the fixtures of a module or session have been set up before."""
-    if request.module.__name__.rpartition(".")[2] not in TIDY:
-        yield
-        return
     with nothing_left(monkeypatch):
         yield
 

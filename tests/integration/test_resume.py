@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -274,10 +275,13 @@ def test_a_connection_on_which_nothing_comes_any_more_is_replaced(
 class Hand:
     """Speak the protocol by hand on one WebSocket."""
 
+    opened: ClassVar[list[Hand]] = []
+
     def __init__(self, gateway: GatewayProcess, token: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._way = connect(f"{gateway.ws_url}/ws/bytes", additional_headers=headers, compression=None, proxy=None)
         self.socket: ClientConnection = self._way.__enter__()
+        self.opened.append(self)
 
     def send(self, head: bytes, body: bytes = b"") -> None:
         self.socket.send(head + body)
@@ -300,12 +304,23 @@ class Hand:
     def break_off(self) -> None:
         self.socket.socket.shutdown(socket.SHUT_RDWR)
 
+    def close(self) -> None:
+        """Hang up, if that has not been done."""
+        self._way.__exit__(None, None, None)
+
     def closed(self) -> tuple[int, str]:
         """Wait for the end; return its code and reason."""
         with suppress(ConnectionClosed):
             while True:
                 self.socket.recv(20)
         return self.socket.close_code or 0, self.socket.close_reason or ""
+
+
+@pytest.fixture(autouse=True)
+def _no_hand_stays_open() -> Iterator[None]:
+    yield
+    while Hand.opened:
+        Hand.opened.pop().close()
 
 
 @pytest.fixture(scope="module")

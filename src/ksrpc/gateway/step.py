@@ -71,24 +71,26 @@ class SerialSteps(Steps):
     def __init__(self, child: Child, number: int, span_s: float, run: Run) -> None:
         super().__init__(child, number, span_s)
         self._run = run
-        self._is_pulling = False
+        self._pulling = 0
 
     async def pull(self, sink: Sink) -> tuple[Buffer, ...]:
         """Wait for the process's turn, and read on."""
 
         def begin() -> Opened:
-            self._is_pulling = True
-            return self._use(PULL, sink)
+            opened = self._use(PULL, sink)
+            self._pulling = opened[0]
+            return opened
 
         try:
             return (await self._run(self._now + self._span_s, begin)).pieces
         finally:
-            self._is_pulling = False
+            self._pulling = 0
 
     async def drop(self) -> None:
-        """Hurry a step that is under way, then forget."""
+        """Cancel a step that is under way, and hurry one that cannot be cancelled, then forget."""
         child = self._child
-        if self._is_pulling and child.deadline is not None:
+        if self._pulling and child.deadline is not None:
+            child.link.cancel(self._pulling)
             child.deadline = min(child.deadline, self._now + DROP_S)
         with contextlib.suppress(KsrpcError):
             await self._run(self._now + self._span_s, lambda: self._use(DROP))

@@ -229,7 +229,8 @@ class Shelf:
             self._mark.touch(mode=0o600)
 
     def close(self) -> None:
-        """Close everything. Views that were given out stay valid."""
+        """Close everything, maps of large values too. Views that were given out stay valid."""
+        self.hot.age()
         self.index.close()
         self.blobs.close()
 

@@ -10,6 +10,7 @@ import msgspec
 from ksrpc.errors import BY_CODE, AuthError, ConnectError, DeadlineError, KsrpcError, LostError, TooLargeError
 from ksrpc.protocol.fault import parse_fault
 
+_BAD_REQUEST = 400
 _GATEWAY_TIMEOUT = 504
 _TEXT_CHARS = 4000
 _BY_STATUS: dict[int, type[KsrpcError]] = {401: AuthError, 413: TooLargeError}
@@ -32,7 +33,9 @@ def parse_problem(status: int, body: bytes) -> KsrpcError:
     if status >= 500:
         cls = DeadlineError if status == _GATEWAY_TIMEOUT else LostError
         return cls(f"something between here and the gateway answered {status}")
-    return ConnectError(f"the server answered {status}: is this the address of a ksrpc gateway?")
+    error = ConnectError(f"the server answered {status}: is this the address of a ksrpc gateway?")
+    error.maybe_ran = status == _BAD_REQUEST  # so a server ends a connection on which more comes than a request
+    return error
 
 
 def lost_answer(exc: Exception) -> LostError:
