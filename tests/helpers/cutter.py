@@ -12,10 +12,14 @@ _CHUNK = 1 << 16
 
 
 class Cut(NamedTuple):
-    """Say when a connection ends: after so many bytes of the client, or of the server; None = never."""
+    """Say when a connection ends: after so many bytes of the client, or of the server; None = never.
+
+    With `again` it does not end there: the next bytes, at most so many, are sent twice.
+    """
 
     up: int | None = None
     down: int | None = None
+    again: int = 0
 
 
 class Cutter:
@@ -23,6 +27,7 @@ class Cutter:
 
     Attributes:
         accepted: Connections so far.
+        repeated: Bytes that were sent twice: how many times.
         is_closed: Whether new connections are hung up at once.
     """
 
@@ -34,6 +39,7 @@ class Cutter:
         self._silent: set[socket.socket] = set()
         self._lock = threading.Lock()
         self.accepted = 0
+        self.repeated = 0
         self.is_closed = False
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -77,25 +83,28 @@ class Cutter:
                 self._open |= {near, far}
             ends = [threading.Event(), threading.Event()]
             for source, target, most, mine in ((near, far, cut.up, 0), (far, near, cut.down, 1)):
-                work = (source, target, most, ends[mine], ends[1 - mine])
+                work = (source, target, (most, cut.again), ends[mine], ends[1 - mine])
                 threading.Thread(target=self._carry, args=work, daemon=True).start()
 
     def _carry(
         self,
         source: socket.socket,
         target: socket.socket,
-        most: int | None,
+        fate: tuple[int | None, int],
         mine: threading.Event,
         other: threading.Event,
     ) -> None:
-        left = most
+        left, again = fate
         with contextlib.suppress(OSError):
             while data := source.recv(_CHUNK):
                 if source in self._silent:
                     continue
                 if left is not None and len(data) > left:
-                    target.sendall(data[:left])
-                    break
+                    target.sendall(data[: left + again])
+                    if not again:
+                        break
+                    data, left = data[left:], None
+                    self.repeated += 1
                 target.sendall(data)
                 left = None if left is None else left - len(data)
         _shut(source)

@@ -14,15 +14,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import ksrpc
 from ksrpc.connections.base import Connection, Options
 from ksrpc.connections.http import HttpxConnection
 from ksrpc.connections.websocket import WebSocketConnection
-from ksrpc.errors import AddressError, ConfigError, ConnectError, KsrpcError
+from ksrpc.errors import AddressError, ConfigError, ConnectError, KsrpcError, LostError
 from tests.helpers.authority import Authority
 from tests.helpers.awaited import Awaited
+from tests.helpers.cutter import Cut, cutting
 from tests.helpers.server import GatewayProcess, StartError
 from tests.helpers.tunnel import ConnectProxy, proxying
 
@@ -111,6 +113,26 @@ def power(way: str, url: str, **road: Any) -> object:
         return connection.call("math.pow", (2, 3), {}, Options())
     finally:
         connection.stop() if isinstance(connection, Awaited) else connection.close()
+
+
+# what the network does to bytes
+
+
+@pytest.mark.parametrize("side", ["up", "down"])
+def test_bytes_that_come_twice_inside_tls_are_never_a_value(
+    secure: Secure, authority: Authority, way: str, side: str
+) -> None:
+    sent = np.arange(400_000)  # a wrong byte shows
+    with cutting(secure.port, Cut(**{side: 1_000_000}, again=4096)) as proxy:
+        connection = connect(way, f"https://127.0.0.1:{proxy.port}", ca=authority.ca, token=secure.token)
+        try:
+            came = connection.call("demo.echo", (sent,), {}, Options())
+        except LostError:
+            came = sent  # refused, and said so
+        finally:
+            connection.stop() if isinstance(connection, Awaited) else connection.close()
+        assert np.array_equal(came, sent)
+        assert proxy.repeated == 1
 
 
 # proxies
