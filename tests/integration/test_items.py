@@ -47,7 +47,7 @@ executor = "inline"
 
 MODULE = '''
 """Generators of many kinds."""
-import asyncio, itertools, os, threading
+import asyncio, itertools, threading
 import numpy as np
 
 made = 0
@@ -74,23 +74,6 @@ async def anumbers(n):
 def state():
     """Say how many items were made and how many generators are open."""
     return [made, open_now]
-
-waiting = 0
-
-async def stuck(n):
-    """Give n, then wait for what never comes."""
-    global waiting
-    waiting += 1
-    try:
-        for i in range(n):
-            yield i
-        await asyncio.Event().wait()
-    finally:
-        waiting -= 1
-
-async def shared():
-    """Say which process this is, and how many wait in it."""
-    return [os.getpid(), waiting]
 
 def burst(n, seconds):
     """Give n at once, and another one after a while."""
@@ -272,21 +255,6 @@ def test_ten_thousand_abandoned_generators_are_freed(there: Connection, way: str
         del items
     gc.collect()
     assert await_truth(lambda: alone.state()[1] == 0)
-
-
-@pytest.mark.parametrize("module", ["feed", "alone"])
-def test_an_asynchronous_generator_that_waits_for_ever_is_ended_without_its_process(
-    there: Connection, module: str
-) -> None:
-    feed = RpcClient(module, there)
-    process, waiting = feed.shared()
-    assert waiting == 0
-    for taken in (1, 3):
-        items = iter(feed.stuck(3))
-        assert [next(items) for _ in range(taken)] == list(range(taken))
-        items.close()
-        assert await_truth(lambda: feed.shared()[1] == 0)
-    assert feed.shared() == [process, 0]
 
 
 def test_the_time_of_a_call_holds_for_each_item(there: Connection) -> None:

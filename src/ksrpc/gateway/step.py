@@ -71,26 +71,24 @@ class SerialSteps(Steps):
     def __init__(self, child: Child, number: int, span_s: float, run: Run) -> None:
         super().__init__(child, number, span_s)
         self._run = run
-        self._pulling = 0
+        self._is_pulling = False
 
     async def pull(self, sink: Sink) -> tuple[Buffer, ...]:
         """Wait for the process's turn, and read on."""
 
         def begin() -> Opened:
-            opened = self._use(PULL, sink)
-            self._pulling = opened[0]
-            return opened
+            self._is_pulling = True
+            return self._use(PULL, sink)
 
         try:
             return (await self._run(self._now + self._span_s, begin)).pieces
         finally:
-            self._pulling = 0
+            self._is_pulling = False
 
     async def drop(self) -> None:
-        """Cancel a step that is under way, and hurry one that cannot be cancelled, then forget."""
+        """Hurry a step that is under way, then forget."""
         child = self._child
-        if self._pulling and child.deadline is not None:
-            child.link.cancel(self._pulling)
+        if self._is_pulling and child.deadline is not None:
             child.deadline = min(child.deadline, self._now + DROP_S)
         with contextlib.suppress(KsrpcError):
             await self._run(self._now + self._span_s, lambda: self._use(DROP))

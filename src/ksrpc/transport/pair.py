@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from ksrpc.protocol import Buffer, Callee, Framer, pack_length
-from ksrpc.protocol.event import CancelCame, Event
+from ksrpc.protocol.event import Event
 
 _READ_BYTES = 1 << 16
 _JOIN_BYTES = 1 << 16
@@ -50,23 +50,8 @@ class BlockingPair:
             if not self._read():
                 raise EOFError
 
-    def fileno(self) -> int:
-        """Tell what becomes readable when the gateway says something."""
-        return self._sock.fileno()
-
-    def takes_back(self, call: int) -> bool:
-        """Read what is there, without waiting; tell whether the gateway takes this call back, or is gone."""
-        try:
-            is_gone = not self._read(socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            is_gone = False
-        kept = [event for event in self._events if not (isinstance(event, CancelCame) and event.call == call)]
-        is_back = len(kept) < len(self._events)
-        self._events = deque(kept)
-        return is_back or is_gone
-
-    def _read(self, flags: int = 0) -> bool:
-        data = self._sock.recv(_READ_BYTES, flags)
+    def _read(self) -> bool:
+        data = self._sock.recv(_READ_BYTES)
         for message in self._framer.feed(data):
             event = self.session.receive(message, time.monotonic())
             if event is not None:

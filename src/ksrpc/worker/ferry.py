@@ -12,8 +12,6 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
-from typing import Protocol
 
 from ksrpc.wire import Message
 from ksrpc.worker.host import Outcome
@@ -22,27 +20,15 @@ from ksrpc.worker.source import EARLY_S, Batch, Source
 Send = Callable[[int, Message], None]
 
 
-class Line(Protocol):
-    """Be where the gateway says that it wants no more of a pull."""
-
-    def fileno(self) -> int:
-        """Tell what becomes readable when it says something."""
-
-    def takes_back(self, call: int) -> bool:
-        """Tell, without waiting, whether it has said so."""
-
-
 class Ferry:
     """Answer one pull after the other.
 
     Args:
         send: Sends items of a call before it ends; called while the main thread is inside the library.
-        line: Is listened to while an asynchronous iterator is awaited; None: such a wait cannot be ended from outside.
     """
 
-    def __init__(self, send: Send, line: Line | None = None) -> None:
+    def __init__(self, send: Send) -> None:
         self._send = send
-        self._line = line
         self._batch: Batch | None = None
         self._call = 0
         self._news = threading.Condition()
@@ -53,8 +39,6 @@ class Ferry:
         if self._thread is None:
             self._thread = threading.Thread(target=self._send_early, name="ksrpc-ferry", daemon=True)
             self._thread.start()
-        if source.is_async and self._line is not None:
-            source.listen(self._line.fileno(), partial(self._hear, source))
         end = time.monotonic() + source.next_span_s()
         batch = Batch()
         with self._news:
@@ -85,13 +69,6 @@ class Ferry:
                 return
             if batch.count == 1:
                 news.notify()
-
-    def _hear(self, source: Source) -> None:
-        """End the wait for an item that nobody wants any more; called by the loop that waits."""
-        with self._news:
-            is_back = self._line is not None and self._line.takes_back(self._call)
-        if is_back:
-            source.give_up()
 
     def _send_early(self) -> None:
         """Wait for items that are there and not sent; give the main thread a moment to bring more."""

@@ -28,7 +28,7 @@ class SerialWorker:
         self._pair = pair
         self._host = host
         self._intake = Intake(host)
-        self._ferry = Ferry(self._send_early, pair)
+        self._ferry = Ferry(self._send_early)
         self._channel = channel
 
     def serve(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, Protocol
 
@@ -72,19 +72,6 @@ class Source:
         self._failure: Any = None
         self._waiting: wire.Message | None = None  # an item that did not fit its pull
         self._runner: asyncio.Runner | None = None
-        self._step: asyncio.Task[Any] | None = None  # which the runner takes now
-        self._line: tuple[int, Callable[[], None]] | None = None
-
-    def listen(self, fd: int, hear: Callable[[], None]) -> None:
-        """Have a function called when a descriptor becomes readable while an item is awaited where no loop runs."""
-        self._line = fd, hear
-
-    def give_up(self) -> None:
-        """Cancel the wait for an item, and listen no more."""
-        if self._line is not None:
-            asyncio.get_running_loop().remove_reader(self._line[0])
-        if self._step is not None:
-            self._step.cancel()
 
     def read(self) -> wire.Message | None:
         """Return the next item, encoded; None at the end, or where it failed: see `failure`."""
@@ -173,16 +160,11 @@ class Source:
         """Await a step of an asynchronous iterator where no loop runs."""
         if self._runner is None:
             self._runner = asyncio.Runner()
-            if self._line is not None:
-                self._runner.get_loop().add_reader(*self._line)
-        return self._runner.run(self._take(step))
+        return self._runner.run(_as_coroutine(step))
 
-    async def _take(self, step: Any) -> Any:
-        self._step = asyncio.current_task()
-        try:
-            return await step
-        finally:
-            self._step = None
+
+async def _as_coroutine(step: Any) -> Any:
+    return await step
 
 
 class Batch:
