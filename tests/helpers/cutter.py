@@ -27,7 +27,7 @@ class Cutter:
 
     Attributes:
         accepted: Connections so far.
-        repeated: Bytes that were sent twice: how many times.
+        repeated: How often bytes were sent twice.
         is_closed: Whether new connections are hung up at once.
     """
 

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ Counts = collections.Counter[str]
 
 def held() -> Counts:
     """Count what this process, and each gateway it runs, holds now."""
-    counts: Counts = collections.Counter(_descriptor_kinds())
+    counts: Counts = collections.Counter(f"descriptor of {target.partition(':[')[0]}" for target in _targets())
     counts.update(f"thread {thread.name.partition(' ')[0]}" for thread in _threads())
     parents = launch.parents()
     counts["descriptor of socket"] -= len(parents)  # by which they are asked; each is started when it is first needed
@@ -46,13 +46,11 @@ def _threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.is_alive() and thread.name not in _PASSING]
 
 
-def _descriptor_kinds() -> Iterator[str]:
+def _targets() -> Iterator[str]:
+    """Tell what each descriptor of this process stands for."""
     for name in os.listdir("/proc/self/fd"):
-        try:
-            target = os.readlink(f"/proc/self/fd/{name}")
-        except OSError:  # the one that lists them
-            continue
-        yield f"descriptor of {target.partition(':[')[0]}"
+        with suppress(OSError):  # the one that lists them
+            yield os.readlink(f"/proc/self/fd/{name}")
 
 
 def _tcp_table() -> list[list[str]]:
@@ -69,21 +67,9 @@ def _connections(table: list[list[str]], port: int) -> int:
     wanted = f":{port:04X}"
     ends = [(row[1][-13:], row[2][-13:], row[9]) for row in table if row[3] in _OPEN]
     holders = {(local, remote): inode for local, remote, inode in ends if remote.endswith(wanted)}
-    foreign = set(holders.values()) - _own_sockets() - {"0"} if holders else set()
+    own = {target[len("socket:[") : -1] for target in _targets() if target.startswith("socket:[")} if holders else set()
+    foreign = set(holders.values()) - own - {"0"}
     return sum(local.endswith(wanted) and holders.get((remote, local)) not in foreign for local, remote, _ in ends)
-
-
-def _own_sockets() -> set[str]:
-    """List the sockets that this process holds, as the kernel numbers them."""
-    found = set()
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            target = os.readlink(f"/proc/self/fd/{name}")
-        except OSError:
-            continue
-        if target.startswith("socket:["):
-            found.add(target[len("socket:[") : -1])
-    return found
 
 
 def growth(before: Counts, *, within_s: float = _SETTLE_S) -> Counts:

@@ -17,28 +17,6 @@ import ksrpc
 from tests.helpers.leak import growth, held, nothing_left
 from tests.helpers.server import GatewayProcess
 
-CONFIG = """
-[server]
-port = 0
-[call]
-enabled = true
-[access]
-anonymous = true
-allow = ["math"]
-"""
-
-
-@contextmanager
-def _open_socket() -> Iterator[None]:
-    with socket.socket():
-        yield
-
-
-@contextmanager
-def _open_file() -> Iterator[None]:
-    with Path(__file__).open():
-        yield
-
 
 @contextmanager
 def _run_thread() -> Iterator[None]:
@@ -55,21 +33,23 @@ def _run_thread() -> Iterator[None]:
 @contextmanager
 def _run_child() -> Iterator[None]:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        yield
-        child.communicate(b"\n")
+        try:
+            yield
+        finally:
+            child.communicate(b"\n")
 
 
 @pytest.mark.parametrize(
     ("leave", "kind"),
     [
-        (_open_socket, "descriptor of socket"),
-        (_open_file, f"descriptor of {Path(__file__)}"),
+        (socket.socket, "descriptor of socket"),
+        (Path(__file__).open, f"descriptor of {Path(__file__)}"),
         (_run_thread, "thread forgotten"),
         (_run_child, "child process"),
     ],
 )
 def test_what_is_left_open_is_named_until_it_is_closed(
-    leave: Callable[[], AbstractContextManager[None]], kind: str
+    leave: Callable[[], AbstractContextManager[object]], kind: str
 ) -> None:
     before = held()
     with leave():
@@ -78,7 +58,7 @@ def test_what_is_left_open_is_named_until_it_is_closed(
 
 
 def test_a_connection_of_a_gateway_is_named_until_it_is_closed(tmp_path: Path) -> None:
-    with GatewayProcess(tmp_path, CONFIG) as gateway:
+    with GatewayProcess(tmp_path) as gateway:
         before = held()
         client = ksrpc.connect(gateway.ws_url)
         assert client.call("math.sqrt", 4) == 2.0
@@ -97,5 +77,5 @@ def test_a_task_that_nobody_waited_for_fails_the_test(monkeypatch: pytest.Monkey
 
 
 def test_who_leaves_nothing_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    with nothing_left(monkeypatch), _open_socket(), _run_thread():
+    with nothing_left(monkeypatch), socket.socket(), _run_thread():
         assert held()

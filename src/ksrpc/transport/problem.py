@@ -20,6 +20,7 @@ def parse_problem(status: int, body: bytes) -> KsrpcError:
     """Make the error that an answer tells of.
 
     A failure without our code comes from something in between, which may have passed the call on: it is lost.
+    A bare 400 also comes from a gateway that read more than a request; the request itself may run by then.
     """
     try:
         fields = msgspec.json.decode(body, type=dict[str, object])
@@ -34,7 +35,7 @@ def parse_problem(status: int, body: bytes) -> KsrpcError:
         cls = DeadlineError if status == _GATEWAY_TIMEOUT else LostError
         return cls(f"something between here and the gateway answered {status}")
     error = ConnectError(f"the server answered {status}: is this the address of a ksrpc gateway?")
-    error.maybe_ran = status == _BAD_REQUEST  # so a server ends a connection on which more comes than a request
+    error.maybe_ran = status == _BAD_REQUEST
     return error
 
 

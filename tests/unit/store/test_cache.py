@@ -322,3 +322,16 @@ def test_the_file_shrinks_after_a_purge(cache: Cache) -> None:
 
 def test_it_is_exported() -> None:
     assert CacheStore.__module__ == "ksrpc.store.cache"
+
+
+def test_a_closed_store_maps_no_file(cache: Cache) -> None:
+    cache.put("a", LARGE)
+    assert cache.has("a", LARGE)
+    assert _mapped(cache.folder)
+    cache.store.close()
+    assert not _mapped(cache.folder)
+
+
+def _mapped(folder: Path) -> list[str]:
+    blobs = str(folder / "blobs")
+    return [line for line in Path("/proc/self/maps").read_text().splitlines() if blobs in line]

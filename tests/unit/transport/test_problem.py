@@ -41,6 +41,7 @@ def test_gate_rule_and_loss_are_read() -> None:
         (401, AuthError, False),
         (413, TooLargeError, False),
         (301, ConnectError, False),
+        (400, ConnectError, True),
         (404, ConnectError, False),
         (200, ConnectError, False),
         (500, LostError, True),
