@@ -22,7 +22,7 @@ test: ## run every test
 	@.ci/browser
 	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-test-pythons: ## run the core tests on every Python >= 3.11 that this machine has
+test-pythons: ## run all tests of behaviour, under uvloop too, on every Python >= 3.11 that this machine has
 	@.ci/pythons
 
 fuzz: ## feed changed bytes to every reader for MINUTES=10: no crash, no hang, no large memory

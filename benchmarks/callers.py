@@ -17,10 +17,10 @@ from benchmarks.measure import Absence, Curve
 from benchmarks.peer import PEERS, POW
 from benchmarks.stage import TRANSPORTS, Stage
 
-CALLERS = (1, 2, 4, 8, 16, 32, 64)
+CALLERS = (1, 2, 8, 16, 64)
 NAP_S = 0.005
 _TARGET = 3.0
-_SLICE_S = 0.1
+_SLICE_S = 0.2
 SMALL = "Callers at the same time: math.pow(2, 3)"
 PROCESS = "Callers at the same time: math.pow(2, 3) in worker processes"
 WAITING = "Callers at the same time: a call that waits 5 ms"

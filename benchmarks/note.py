@@ -27,10 +27,11 @@ NOTES = {
     "Codec alone: frame of 80 MB": "To segments and back, in one process. What is received over a socket is in memory "
     "of its own, which the frame then uses; a body that cannot be written to is copied once.",
     "Nested dicts and lists, 1 MB of JSON": "Reports of 600 companies: text, numbers, lists of numbers, None.",
-    "10 000 records (a list of dicts)": "Text, numbers and a bool in each. The table of Arrow Flight was made "
-    "beforehand; the others pack the list for each call.",
-    "Frame of 1 000 000 × 10 float64 (80 MB)": "Arrow's frames were converted beforehand, ksrpc's and pickle's are "
-    "packed for each call. The bare socket has bytes ready and reads them into the same memory each time.",
+    "10 000 records (a list of dicts)": "Text, numbers and a bool in each. The first table of Arrow Flight was "
+    "made beforehand; the others pack the list for each call.",
+    "Frame of 1 000 000 × 10 float64 (80 MB)": "Arrow's frames were converted beforehand, but for the second line; "
+    "ksrpc's and pickle's are packed for each call, as what a library answers has to be. The bare socket has bytes "
+    "ready and reads them into the same memory each time.",
     "First answer and hit: frame of 8 kB": "*not kept* takes no part in the cache, *first time* asks another question "
     "each time, whose answer is put on disk, *hit* asks again. Ratios are to the first of the same transport.",
     "First answer and hit: frame of 80 MB": "As above.",

@@ -131,7 +131,7 @@ class Stage:
 
 
 #: Other ways of a peer to do the same.
-_ALSO = {"pow": ("kept",)}
+_ALSO = {"pow": ("kept",)} | {name: (f"fresh {name}",) for name in (*FRAMES, "records")}
 
 
 def _calling(way: Callable[..., object], args: tuple[object, ...]) -> Callable[[], object]:

@@ -1,8 +1,9 @@
-"""Arrow Flight: tables over gRPC, converted beforehand on the server."""
+"""Arrow Flight: tables over gRPC, converted on the server beforehand, or for each call as answers of a library are."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
@@ -10,6 +11,8 @@ from typing import Any
 
 from benchmarks.peer.kind import ANSWERS, FRAMES, HOST, Connected, Kind
 
+#: Before the name of what is to be converted for this call.
+_FRESH = "fresh "
 _PAIR, _NUMBER = struct.Struct("!dd"), struct.Struct("!d")
 
 
@@ -18,19 +21,22 @@ def serve() -> None:
     pyarrow: Any = import_module("pyarrow")
     flight: Any = import_module("pyarrow.flight")
 
-    @lru_cache(maxsize=16)
-    def table(name: str) -> Any:
+    def convert(name: str) -> Any:
         function, _, rows = name.partition(":")
         if function == "records":
             return pyarrow.Table.from_pylist(ANSWERS["records"]())
         return pyarrow.Table.from_pandas(ANSWERS[function](*([int(rows)] if rows else [])))
+
+    table = lru_cache(maxsize=16)(convert)
 
     class Server(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no types
         """Answer."""
 
         def do_get(self, context: object, ticket: Any) -> Any:
             """Stream a table."""
-            return flight.RecordBatchStream(table(ticket.ticket.decode()))
+            name = ticket.ticket.decode()
+            fresh = name.removeprefix(_FRESH)
+            return flight.RecordBatchStream(table(name) if fresh == name else convert(fresh))
 
         def do_action(self, context: object, action: Any) -> Any:
             """Call a function of numbers."""
@@ -63,10 +69,14 @@ def connect(port: int) -> Connected:
         yield {
             "pow": act("pow", _PAIR),
             "nap": act("nap", _NUMBER),
-            "records": lambda: fetch("records").read_all().to_pylist(),
             "frame_of": lambda rows: fetch(f"frame_of:{rows}").read_pandas(),
-            **{name: lambda name=name: fetch(name).read_pandas() for name in FRAMES},
+            **{name: lambda name=name: fetch(name).read_pandas() for name in _both(FRAMES)},
+            **{name: lambda name=name: fetch(name).read_all().to_pylist() for name in _both(("records",))},
         }
+
+
+def _both(names: Iterable[str]) -> list[str]:
+    return [f"{start}{name}" for start in ("", _FRESH) for name in names]
 
 
 KIND = Kind(
@@ -76,5 +86,6 @@ KIND = Kind(
     "pyarrow",
     lacks="carries one table a call",
     labels=dict.fromkeys((*FRAMES, "records", "frame_of"), "Arrow Flight do_get")
-    | dict.fromkeys(("pow", "nap"), "Arrow Flight do_action"),
+    | dict.fromkeys(("pow", "nap"), "Arrow Flight do_action")
+    | {f"{_FRESH}{name}": "Arrow Flight, converted for each call" for name in (*FRAMES, "records")},
 )

@@ -5,7 +5,7 @@ Source: docs/spec/wire.md "Limits", docs/spec/protocol.md "Limits".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -21,6 +21,8 @@ class WireLimits:
     buffers: int
     chunk_bytes: int = 16 * MIB  # a compressed chunk, raw
     plain_chunk_bytes: int = GIB  # an uncompressed chunk
+    least_chunk_bytes: int = 4 * KIB  # on the average, but for the last chunk of each buffer
+    spare_chunks: int = 1024  # and so many that may be smaller
     hashed_items: int = 100_000  # set items, non-str keys: their hashes can be made to collide
     range_level: int = 1 << 24  # RangeIndex as level, categories or interval side
     elements: int = 1 << 31  # of one array
@@ -46,13 +48,14 @@ class SessionLimits:
 
     frame_bytes: int = MIB  # body slice of one frame that is accepted
     slice_bytes: int = 126_976  # body slice that is sent: larger ones leave the cache and the allocator's fast path
-    near_slice_bytes: int = MIB  # of an answer to the same machine: it is read straight into its value
+    near_slice_bytes: int = 4 * MIB  # of an answer to the same machine, if it accepts that
     meta_bytes: int = 65_535
     meta_depth: int = 8
     inline_bytes: int = 64 * KIB  # arguments that travel in the CALL frame itself
     calls: int = 2048  # open at once
     window_bytes: int = 256 * KIB  # credit per call at the start
     window_max_bytes: int = 4 * MIB  # and grown to
+    value_window_bytes: int = 16 * MIB  # credit at the start that a client gives what goes straight into its value
     connection_window_bytes: int = 16 * MIB
     small_answer_bytes: int = 8 * KIB  # answers up to this overtake large ones
     heartbeat_s: float = 15.0
@@ -61,6 +64,8 @@ class SessionLimits:
 
 
 SESSION = SessionLimits()
+#: Of a client: what comes goes straight into its value, so that large frames take no memory beside.
+CLIENT_SESSION = replace(SESSION, frame_bytes=4 * MIB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ class ResumeLimits:
 
     window_s: float = 30.0  # a session without a connection is kept so long
     frame_bytes: int = 4 * KIB  # each frame counts for so many more than it has, below
-    ack_bytes: int = 4 * MIB  # received since the last ACK: the next is due
+    ack_bytes: int = 8 * MIB  # received since the last ACK: the next is due
     kept_bytes: int = 32 * MIB  # sent and not acknowledged: values wait
     sessions: int = 256  # without a connection, of all users
     user_sessions: int = 16  # of one user
@@ -150,3 +155,30 @@ TOKEN_CHARS = 256
 ANSWER_ROWS = 1 << 40
 #: Parts of an answer that are looked at to count its rows; larger collections count their items.
 TALLY_NODES = 1 << 16
+
+#: While the store of tokens cannot be read, those that are known go on for so long [s].
+OUTAGE_GRACE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class WrongTokenLimits:
+    """Bound how many wrong tokens one address may show before it is told to wait."""
+
+    burst: int = 1000
+    per_second: float = 20.0
+    places: int = 4096  # addresses that are counted; the one that was quiet longest is forgotten first
+
+
+WRONG_TOKENS = WrongTokenLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class TicketLimits:
+    """Bound the open tickets for WebSockets of browsers. Times in seconds."""
+
+    lifetime_s: float = 30.0
+    per_user: int = 8
+    total: int = 4096
+
+
+TICKETS = TicketLimits()

@@ -6,13 +6,14 @@ everywhere: it names its units and data types and leaves nothing to a library's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-#: Who takes a value as an argument: every function; only one whose rule says `arguments = "any"`; none; and "never" is
-#: of a value that cannot travel at all.
-Scope = Literal["request", "any", "result", "never"]
+#: Who takes a value as an argument: every function; only one whose rule says `arguments = "any"`; none. "sent" is of a
+#: value that such a function takes and none may give, "never" of one that cannot travel at all.
+Scope = Literal["request", "any", "result", "sent", "never"]
 
 
 class Row(NamedTuple):
@@ -27,6 +28,7 @@ class Row(NamedTuple):
         needs: What has to be installed, such as "pandas>=2 pyarrow".
         facts: Gives what is compared, of a value that does not arrive as an equal one.
         refusal: What the error says after the path, of a value that does not travel.
+        paths: Name → the path to what does not travel, inside the value; of a name that is missing nothing is expected.
     """
 
     what: str
@@ -37,6 +39,7 @@ class Row(NamedTuple):
     needs: str = ""
     facts: Callable[[Any], Any] | None = None
     refusal: str = ""
+    paths: Mapping[str, str] = MappingProxyType({})
 
 
 class Case(NamedTuple):
@@ -45,6 +48,12 @@ class Case(NamedTuple):
     name: str
     make: Callable[[], Any]
     row: Row
+
+    @property
+    def path(self) -> str:
+        """Give the path to what does not travel, up to the reason; "" if nothing is expected of it."""
+        path = self.row.paths.get(self.name.partition(": ")[2])
+        return "" if path is None else f"{path}: "
 
     @property
     def needs(self) -> str:

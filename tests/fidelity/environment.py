@@ -19,12 +19,13 @@ ENVIRONMENTS = {
     "oldest": ROOT / ".venv-pandas1" / "bin" / "python",
 }
 
-CONFIG = """
+CONFIG = f"""
 [server]
 port = 0
 [call]
 enabled = true
 timeout_s = 60
+data_roots = ['{ROOT}']
 [access]
 anonymous = true
 allow = ["demo", "there"]

@@ -29,16 +29,21 @@ def _itself(value: Any) -> Any:
 
 def through_codec(case: Case) -> str:
     """Pack and parse, as a result and as arguments of both kinds of functions."""
-    if case.row.scope == "never":
-        return _refused(lambda: pack(case.make()), EncodeError, "result", case.row.refusal)
-    wrong = _compared(case, lambda: parse(pack(case.make()).join()), case.as_result)
+    if case.row.scope in ("never", "sent"):
+        wrong = _refused(lambda: pack(case.make()), EncodeError, f"result{case.path}", case.row.refusal)
+        if case.row.scope == "never":
+            return wrong
+    else:
+        wrong = _compared(case, lambda: parse(pack(case.make()).join()), case.as_result)
     if case.row.scope == "request":
         wrong = wrong or _compared(case, lambda: _parsed(case, REQUEST_TABLE), case.as_argument)
-    elif case.row.scope == "any":
+    elif case.row.scope in ("any", "sent"):
         wrong = wrong or _refused(lambda: _parsed(case, REQUEST_TABLE), DecodeError, "", "is not accepted in arguments")
         wrong = wrong or _compared(case, lambda: _parsed(case, REQUEST_ANY_TABLE), case.as_argument)
     else:
-        wrong = wrong or _refused(lambda: _parsed(case, REQUEST_ANY_TABLE), EncodeError, "args[0]", case.row.refusal)
+        wrong = wrong or _refused(
+            lambda: _parsed(case, REQUEST_ANY_TABLE), EncodeError, f"args[0]{case.path}", case.row.refusal
+        )
     return wrong
 
 
@@ -48,15 +53,17 @@ def _parsed(case: Case, table: Any) -> Any:
 
 def as_result(case: Case, call: Call) -> str:
     """Let the server make it."""
-    if case.row.scope == "never":
-        return _refused(lambda: call("there.make", case.name), KsrpcError, "result", case.row.refusal)
+    if case.row.scope in ("never", "sent"):
+        return _refused(lambda: call("there.make", case.name), KsrpcError, f"result{case.path}", case.row.refusal)
     return _compared(case, lambda: call("there.make", case.name), case.as_result)
 
 
 def as_argument(case: Case, call: Call, *, looked_at: bool) -> str:
     """Send it to `demo.echo`, or to where its look is told beside it, and see what comes back."""
     if case.row.scope in ("never", "result"):
-        return _refused(lambda: call("demo.echo", case.make()), EncodeError, "args[0]", case.row.refusal)
+        return _refused(lambda: call("demo.echo", case.make()), EncodeError, f"args[0]{case.path}", case.row.refusal)
+    if case.row.scope == "sent":
+        return _text(lambda: str(call("there.judge", case.name, case.make())))
     if not looked_at:
         return _compared(case, lambda: call("demo.echo", case.make()), case.as_argument)
     return _text(lambda: _looked_at(case, call))

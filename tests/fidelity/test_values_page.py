@@ -9,13 +9,13 @@ from tests.fidelity.cases import FAMILIES
 from tests.helpers.server import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "values.md"
-ARGUMENT = {"request": "yes", "any": "any", "result": "no", "never": "no"}
+ARGUMENT = {"request": "yes", "any": "any", "result": "no", "sent": "any", "never": "no"}
 CELLS = re.compile(r"^\| (.+?) \| (.+?) \| (yes|any|no) \|(.*)\|$", re.MULTILINE)
 
 
 def _arrives(row: Row) -> str:
     """Say what the second cell must begin with: only what is itself on every way may be called the same."""
-    if row.scope == "never":
+    if row.scope in ("never", "sent"):
         return "refused"
     return "the same" if row.stand_in is None and row.argument is None else ""
 

@@ -20,7 +20,12 @@ def make(name: str) -> Any:
     return CASES[name].make()
 
 
+def judge(name: str, value: Any) -> str:
+    """Return how an argument differs from what should have arrived, "" if it does not."""
+    case = CASES[name]
+    return difference(case, value, case.as_argument())
+
+
 def look(name: str, value: Any) -> tuple[str, Any]:
     """Return how an argument differs from what should have arrived, "" if it does not, and the argument."""
-    case = CASES[name]
-    return difference(case, value, case.as_argument()), value
+    return judge(name, value), value

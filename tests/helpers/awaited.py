@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -14,23 +15,23 @@ from ksrpc.connections.shell import Shell
 from ksrpc.transport.items import AsyncRemoteIterator
 
 T = TypeVar("T")
+#: The library whose loop awaited calls run on: a program of its own says `from {LOOP} import run`.
+LOOP = os.environ.get("KSRPC_TEST_LOOP", "asyncio")
+_LIBRARY = importlib.import_module(LOOP)
+new_loop: Callable[[], asyncio.AbstractEventLoop] = _LIBRARY.new_event_loop
 #: Threads that make their first call at the same time share one loop. The child of a fork may find it held by nobody.
 _MAKING = threading.Lock()
 os.register_at_fork(after_in_child=_MAKING._at_fork_reinit)  # type: ignore[attr-defined]
 
 
-def new_loop() -> asyncio.AbstractEventLoop:
-    """Make a loop of the kind that $KSRPC_TEST_LOOP names: asyncio (the default) or uvloop."""
-    if os.environ.get("KSRPC_TEST_LOOP", "asyncio") == "asyncio":
-        return asyncio.new_event_loop()
-    import uvloop
-
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on a new loop of the kind that $KSRPC_TEST_LOOP names: asyncio (the default) or uvloop."""
+    done: T = _LIBRARY.run(work)
+    return done
 
 
 # libuv opens a pipe for the whole process with its first loop: before any test that counts what it leaves open.
-new_loop().close()
+run(asyncio.to_thread(int))
 
 
 class LoopThread:

@@ -26,11 +26,20 @@ def descendant_pids(pid: int) -> list[int]:
 
 def is_running(pid: int) -> bool:
     """Tell whether a process runs; a zombie does not."""
+    return _state(pid) not in ("", "Z", "X")
+
+
+def is_stopped(pid: int) -> bool:
+    """Tell whether a process was stopped by a signal, to go on by another one."""
+    return _state(pid) == "T"
+
+
+def _state(pid: int) -> str:
+    """Return the letter that ps shows for it; "" when it is gone."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
-        return False
-    return state not in ("Z", "X")
+        return ""
 
 
 def rss_anon_bytes(pid: int) -> int:

@@ -13,8 +13,10 @@ from ksrpc.connections.http import HttpxConnection
 from ksrpc.connections.websocket import WebSocketConnection
 from ksrpc.errors import AuthError
 from tests.helpers.awaited import Awaited
-from tests.helpers.leak import nothing_left
+from tests.helpers.leak import leaves_nothing
 from tests.helpers.server import GatewayProcess
+
+__all__ = ["connection_to", "guarded", "leaves_nothing", "libraries", "token", "usable", "way"]
 
 LIBRARIES = """
 [server]
@@ -28,13 +30,6 @@ anonymous = true
 allow = ["demo", "math", "numpy", "pandas", "os.path", "statistics", "datetime", "json", "operator", "bisect",
          "arch.data.sp500", "ksrpc_not_installed"]
 """
-
-
-@pytest.fixture(autouse=True)
-def _leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Compare what is open before and after; the fixtures of a module or session have been set up before."""
-    with nothing_left(monkeypatch):
-        yield
 
 
 def connection_to(gateway: GatewayProcess, way: str, *, token: str | None = None) -> Connection:

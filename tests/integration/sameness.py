@@ -57,6 +57,17 @@ def _compare_array(got: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) ->
     assert got.flags.aligned
 
 
+def _compare_masked(got: Any, expected: Any) -> None:
+    if expected is np.ma.masked:
+        assert got is expected
+        return
+    _compare_array(np.asarray(got.data), np.asarray(expected.data))
+    assert (got.mask is np.ma.nomask) == (expected.mask is np.ma.nomask)
+    assert_same(np.array(got.mask), np.array(expected.mask))
+    assert_same(np.array(got.fill_value), np.array(expected.fill_value))
+    assert got.hardmask == expected.hardmask
+
+
 def _bits(array: Any) -> Any:
     """Give the memory that means something: no padding of long doubles, no gaps between fields."""
     if array.dtype.names is not None:
@@ -212,6 +223,7 @@ def _compare_view(got: memoryview, expected: memoryview) -> None:
 
 
 _COMPARISONS: list[tuple[Any, Any]] = [
+    (np.ma.MaskedArray, _compare_masked),
     (np.ndarray, _compare_array),
     (np.generic, _compare_numpy_scalar),
     (np.dtype, _compare_dtype),

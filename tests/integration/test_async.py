@@ -21,6 +21,7 @@ from ksrpc.connections.base import Connection, Options
 from ksrpc.connections.http import HttpxConnection
 from ksrpc.connections.websocket import WebSocketConnection
 from ksrpc.errors import ConnectError, LostError
+from tests.helpers import awaited
 from tests.helpers.server import GatewayProcess, clean_environment
 from tests.integration.conftest import connection_to
 
@@ -96,7 +97,7 @@ def test_as_the_original_has_it(gateway: GatewayProcess, transport: str) -> None
             calm = RpcClient("demo", connection, async_local=False)
             return [*said, calm.sync_say_hi("CC")]  # a call that waits, inside the running loop
 
-    assert asyncio.run(work()) == [
+    assert awaited.run(work()) == [
         "Hi AA, from a sync function",
         "Hi BB, from an async function",
         "Hi CC, from a sync function",
@@ -165,7 +166,7 @@ def test_each_loop_has_a_connection_of_its_own(gateway: GatewayProcess, transpor
 
     def live(name: int) -> list[Any]:
         start.wait()
-        return asyncio.run(ask(name))
+        return awaited.run(ask(name))
 
     with ThreadPoolExecutor(6) as threads:
         answers = list(threads.map(live, range(6)))
@@ -196,7 +197,7 @@ def test_closing_in_the_middle_fails_what_is_under_way_and_the_next_call_connect
 
 
 UNCLOSED = """
-import asyncio
+from {loop} import run
 import ksrpc
 from ksrpc import RpcClient
 from ksrpc.connections.http import HttpxConnection
@@ -206,13 +207,13 @@ async def main(conn):
     return await RpcClient("math", conn, async_local=True).pow(2, 3)
 
 for conn in (HttpxConnection("{url}"), WebSocketConnection("{ws_url}")):
-    print(asyncio.run(main(conn)))
-    print(asyncio.run(main(conn)))
+    print(run(main(conn)))
+    print(run(main(conn)))
 """
 
 
 def test_whoever_closes_nothing_leaves_nothing_open(gateway: GatewayProcess) -> None:
-    code = UNCLOSED.format(url=gateway.url, ws_url=gateway.ws_url)
+    code = UNCLOSED.format(loop=awaited.LOOP, url=gateway.url, ws_url=gateway.ws_url)
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", "-c", code],
         env=clean_environment(),
@@ -241,4 +242,4 @@ def test_a_server_that_hangs_up_is_told_of(transport: str) -> None:
                 with pytest.raises((ConnectError, LostError)):
                     await made.acall("math.pow", (2, 3), {}, Options(timeout_s=5))
 
-    asyncio.run(work())
+    awaited.run(work())

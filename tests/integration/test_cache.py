@@ -38,6 +38,7 @@ allow = ["demo"]
 [module.vendor]
 path = "{Path(vendor.__file__).as_posix()}"
 arguments = "any"
+place = "open"
 """
 DAY = 86_400.0
 

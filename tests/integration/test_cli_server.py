@@ -21,6 +21,7 @@ import pytest
 import ksrpc
 from ksrpc.connections.http import HttpxConnection
 from ksrpc.errors import AuthError, ForbiddenError, NotFoundError
+from ksrpc.worker.place.kernel import landlock_version
 from tests.helpers import vendor
 from tests.helpers.server import GatewayProcess, clean_environment
 from tests.helpers.terminal import Shown, run_on_terminal
@@ -252,6 +253,7 @@ allow = ["vendor", "demo"]
 [module.vendor]
 path = "{vendor.__file__}"
 arguments = "any"
+place = "open"
 """
     with GatewayProcess(tmp_path_factory.mktemp("vendored"), config) as gateway:
         yield gateway
@@ -368,6 +370,10 @@ def test_after_init_all_is_well(tmp_path: Path) -> None:
     before = {place: place.stat().st_mtime_ns for place in tmp_path.rglob("*") if "sqlite3-" not in place.name}
     found, is_well = examine(tmp_path)
     assert is_well
+    levels, tried = found.pop("place")
+    assert levels["text"] == "strict: demo, math"
+    stopped = "reading files, writing files, starting programs, starting processes, connecting, signals"
+    assert (tried["mark"] == "ok" and stopped in tried["text"]) or landlock_version() < 6
     assert {check["mark"] for checks in found.values() for check in checks} == {"ok"}
     assert re.fullmatch(r"started in \d+\.\d\d s, \d+ MiB; a call took [\d.]+ ms", found["worker"][0]["text"])
     assert f"{port} is free" in found["port"][0]["text"]
@@ -398,6 +404,7 @@ def test_everything_that_is_wrong_has_its_cure(tmp_path: Path) -> None:
     config = """
 [server]
 host = "0.0.0.0"
+plaintext = true
 public_url = "http://gateway.example"
 hosts = ["nosuch.invalid"]
 [call]

@@ -115,6 +115,7 @@ def test_a_greeting_without_features_is_told_too(columnar: GatewayProcess, monke
 
 
 def test_arguments_are_refused_before_they_are_sent(there: ksrpc.RemoteGateway) -> None:
+    refusal = r"args\[0\]: a value of (pyarrow|polars) cannot travel in arguments"
     for value in (pa.table(DATA), pl.DataFrame(DATA), pl.Series([1])):
-        with pytest.raises(ksrpc.errors.EncodeError, match=r"args\[0\]: a (arrow|polars) cannot travel in arguments"):
+        with pytest.raises(ksrpc.errors.EncodeError, match=refusal):
             there.call("pandas.DataFrame", value)

@@ -22,8 +22,18 @@ from jupyter_client.manager import KernelManager, start_new_kernel
 import ksrpc
 from ksrpc.client import discovery
 from ksrpc.connections.base import Connection
+from tests.helpers.awaited import Awaited
 from tests.helpers.server import GatewayProcess, clean_environment
 from tests.integration.conftest import connection_to, usable
+
+
+@pytest.fixture
+def remote(libraries: GatewayProcess, way: str) -> Iterator[ksrpc.RemoteGateway]:
+    """Look names up on a connection that ends with the test: one in the background may need a second socket."""
+    with connection_to(libraries, way) as opened:
+        yield ksrpc.RemoteGateway(opened)
+    if isinstance(opened, Awaited):
+        opened.stop()
 
 
 def known(gateway: ksrpc.RemoteGateway, path: str) -> Any:
@@ -186,6 +196,10 @@ def kernel(libraries: GatewayProcess, tmp_path_factory: pytest.TempPathFactory) 
         manager.shutdown_kernel(now=True)
 
 
+#: The kernel is a program that goes on, and looks names up on a connection of its own.
+kernel_goes_on = pytest.mark.leaves("sessions_connected", "tasks")
+
+
 def ask(client: Any, message: str) -> dict[str, Any]:
     """Return the content of the shell's answer."""
     while True:
@@ -195,6 +209,7 @@ def ask(client: Any, message: str) -> dict[str, Any]:
             return content
 
 
+@kernel_goes_on
 def test_jupyter_completes_awaited_names(kernel: Any) -> None:
     for code, name in (("np.linsp", "linspace"), ("np.linalg.nor", "norm"), ("x = await np.linalg.nor", "norm")):
         found = ask(kernel, kernel.complete(code))
@@ -204,6 +219,7 @@ def test_jupyter_completes_awaited_names(kernel: Any) -> None:
         assert [match.rpartition(".")[2] for match in found["matches"]] == [name], code
 
 
+@kernel_goes_on
 def test_jupyter_inspects_awaited_names(kernel: Any) -> None:
     found = ask(kernel, kernel.inspect("np.linalg.norm"))
     end = time.monotonic() + 30
@@ -214,6 +230,7 @@ def test_jupyter_inspects_awaited_names(kernel: Any) -> None:
     assert "Matrix or vector norm." in found["data"]["text/plain"]
 
 
+@kernel_goes_on
 def test_jupyter_shows_a_name_with_its_documentation(kernel: Any) -> None:
     shown: list[dict[str, Any]] = []
     kernel.execute_interactive(
@@ -224,6 +241,7 @@ def test_jupyter_shows_a_name_with_its_documentation(kernel: Any) -> None:
     assert "norm(x, ord=None" in bundle["text/plain"]
 
 
+@kernel_goes_on
 def test_completion_leaves_no_warning_of_an_unawaited_call(kernel: Any) -> None:
     shown: list[str] = []
     ask(kernel, kernel.inspect("np.linalg"))

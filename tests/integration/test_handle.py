@@ -26,7 +26,7 @@ from ksrpc.errors import (
     NotFoundError,
     RemoteError,
 )
-from tests.helpers.awaited import Awaited
+from tests.helpers.awaited import Awaited, run
 from tests.helpers.cutter import cutting
 from tests.helpers.keeping import listed, write_modules
 from tests.helpers.server import GatewayProcess
@@ -90,9 +90,9 @@ def is_there(account: Any) -> bool:
 
 
 def settled(told: Callable[[], int], expected: int) -> int:
-    """Ask until the answer is as expected, or the time is over."""
+    """Ask until the answer is as expected or less, or the time is over."""
     end = time.monotonic() + WITHIN_S
-    while (found := told()) != expected and time.monotonic() < end:
+    while (found := told()) > expected and time.monotonic() < end:
         gc.collect()
     return found
 
@@ -143,6 +143,13 @@ def test_a_class_that_is_not_listed_is_an_error_with_its_name(mine: Any) -> None
         mine.unlisted()
     with pytest.raises(ForbiddenError, match="rule B3"):
         mine.Unlisted()
+
+
+def test_an_object_in_a_container_is_refused_by_its_path(mine: Any) -> None:
+    with pytest.raises(EncodeError, match=r"^result\['held'\]\[1\]: .*\.Account cannot travel"):
+        mine.inside()
+    with pytest.raises(EncodeError, match=r"^args\[0\]\['held'\]\[1\]: .*RemoteHandle cannot travel"):
+        mine.open_account({"held": [1, mine.Account("li")]})
 
 
 def test_an_object_is_no_argument_and_no_copy(mine: Any) -> None:
@@ -395,7 +402,7 @@ def test_on_a_loop_everything_is_awaited(keeper: GatewayProcess) -> None:
             assert await mine.live() == before
 
     for url in (keeper.url, keeper.ws_url):
-        asyncio.run(main(url))
+        run(main(url))
 
 
 def test_ten_thousand_abandoned_objects_are_freed(keeper: GatewayProcess) -> None:
@@ -405,7 +412,7 @@ def test_ten_thousand_abandoned_objects_are_freed(keeper: GatewayProcess) -> Non
             before = mine.live()
             for _ in range(5000):
                 mine.open_account("li")
-            assert settled(mine.live, before) == before
+            assert settled(mine.live, before) <= before  # what the test before has left may go, too
 
 
 def test_an_idle_object_is_let_go(tmp_path: Path, way: str) -> None:

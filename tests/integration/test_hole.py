@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ksrpc.connections.http import HttpxConnection
 from ksrpc.connections.websocket import WebSocketConnection
 from ksrpc.errors import ConnectError, DeadlineError, KsrpcError, LostError
 from tests.helpers.authority import Authority
-from tests.helpers.awaited import Awaited
+from tests.helpers.awaited import Awaited, run
 
 CONNECT_S = 0.5
 #: Answering takes a client's grace longer; a busy machine some more.
@@ -116,7 +116,9 @@ def test_a_unix_socket_that_says_nothing(way: str, tmp_path: Path, monkeypatch: 
     assert isinstance(error, ConnectError | LostError)
 
 
-def test_a_name_server_that_says_nothing(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def silent_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let whoever asks for the address of gateway.test wait for a minute, or until the test is over."""
     over = threading.Event()
     found = socket.getaddrinfo
 
@@ -126,11 +128,27 @@ def test_a_name_server_that_says_nothing(way: str, monkeypatch: pytest.MonkeyPat
         return found(host, *args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", wait)
-    try:
-        error = fail(way, "http://gateway.test")
-    finally:
-        over.set()
-    assert type(error) is ConnectError
+    yield
+    over.set()
+
+
+@pytest.mark.usefixtures("silent_names")
+def test_a_name_server_that_says_nothing(way: str) -> None:
+    assert type(fail(way, "http://gateway.test")) is ConnectError
+
+
+@pytest.mark.usefixtures("silent_names")
+@pytest.mark.parametrize("kind", [HttpxConnection, WebSocketConnection])
+def test_the_end_of_a_loop_waits_for_no_name_server(kind: Callable[..., Connection]) -> None:
+    async def ask() -> None:
+        scheme = "http" if kind is HttpxConnection else "ws"
+        async with kind(f"{scheme}://gateway.test", timeout=CONNECT_S) as connection:
+            await connection.acall("math.pow", (2, 3), {}, Options())
+
+    began = time.monotonic()
+    with pytest.raises(ConnectError):
+        run(ask())
+    assert time.monotonic() - began < MOST_S
 
 
 def test_one_address_that_says_nothing_does_not_cost_the_other_its_chance(

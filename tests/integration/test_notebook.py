@@ -13,6 +13,7 @@ from tests.helpers.kernel import Cell, Kernel
 from tests.helpers.process import is_running
 from tests.helpers.server import GatewayProcess, clean_environment
 
+pytestmark = pytest.mark.leaves("sessions_connected", "tasks")  # the kernel is a program that goes on
 MODULE = """
 import asyncio, os, time
 
@@ -41,6 +42,7 @@ CONFIG = """
 port = 0
 [call]
 enabled = true
+place = "open"
 processes = 1
 timeout_s = 60
 [access]

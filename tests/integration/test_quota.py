@@ -30,6 +30,7 @@ port = 0
 time_zone = "Asia/Shanghai"
 [call]
 enabled = true
+place = "open"
 processes = 4
 [access]
 allow = ["vendor", "demo", "math"]

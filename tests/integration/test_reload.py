@@ -25,6 +25,7 @@ CONFIG = """
 port = {port}
 [call]
 enabled = {enabled}
+place = "open"
 traceback = {traceback}
 [access]
 anonymous = true

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -27,7 +29,7 @@ from ksrpc.protocol import FIN, Frame, FrameType, pack_head, parse_frame
 from tests.helpers.awaited import Awaited
 from tests.helpers.cutter import Cut, Cutter, cutting
 from tests.helpers.process import is_running
-from tests.helpers.server import GatewayProcess
+from tests.helpers.server import GatewayProcess, clean_environment
 from tests.integration.conftest import usable
 
 T = FrameType
@@ -58,11 +60,14 @@ def numbers(book, count):
     _mark(book, "numbers")
     return np.arange(count, dtype=np.int64)
 """
+#: Nobody can tell the gateway that the session is over: it waits until its time is.
+closes_without_a_connection = pytest.mark.leaves("sessions_waiting")
 CONFIG = """
 [server]
 port = 0
 [call]
 enabled = true
+place = "open"
 processes = 2
 timeout_s = 60
 [access]
@@ -83,6 +88,14 @@ def _gateway(folder: Path, access: str = "anonymous = true") -> GatewayProcess:
 def till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     with _gateway(tmp_path_factory.mktemp("till")) as process:
         yield process
+
+
+def _await_attempt(proxy: Cutter) -> None:
+    """Wait until a client has tried to come back."""
+    end = time.monotonic() + 30
+    while proxy.accepted < 2:
+        assert time.monotonic() < end
+        threading.Event().wait(0.005)
 
 
 @pytest.fixture(params=["blocking", "awaited"])
@@ -161,7 +174,7 @@ def test_cut_again_and_again_in_the_middle_of_large_arguments(
 
 
 def test_cut_again_and_again_in_the_middle_of_a_large_answer(till: GatewayProcess, manner: str, tmp_path: Path) -> None:
-    cuts = [Cut(down=9_000_000), Cut(down=500), Cut(down=20_000_003), Cut(up=500), Cut(down=30_000_000)]
+    cuts = [Cut(down=9_000_000), Cut(down=500), Cut(down=20_000_003), Cut(up=250), Cut(down=30_000_000)]
     with cutting(till.port, *cuts) as proxy:
         connection = _reach(proxy, manner)
         book = tmp_path / "book"
@@ -172,6 +185,7 @@ def test_cut_again_and_again_in_the_middle_of_a_large_answer(till: GatewayProces
         _leave(connection)
 
 
+@closes_without_a_connection
 def test_many_callers_on_a_connection_that_is_cut_all_the_time(
     till: GatewayProcess, manner: str, tmp_path: Path
 ) -> None:
@@ -201,6 +215,7 @@ def test_many_callers_on_a_connection_that_is_cut_all_the_time(
         _leave(connection)
 
 
+@closes_without_a_connection
 def test_a_deadline_holds_while_there_is_no_connection(till: GatewayProcess, manner: str, tmp_path: Path) -> None:
     with cutting(till.port) as proxy, ThreadPoolExecutor(1) as threads:
         connection = _reach(proxy, manner, timeout_s=2)
@@ -218,6 +233,7 @@ def test_a_deadline_holds_while_there_is_no_connection(till: GatewayProcess, man
         _leave(connection)
 
 
+@closes_without_a_connection
 def test_closing_while_there_is_no_connection_ends_at_once(till: GatewayProcess, manner: str, tmp_path: Path) -> None:
     with cutting(till.port) as proxy, ThreadPoolExecutor(1) as threads:
         connection = _reach(proxy, manner)
@@ -231,6 +247,27 @@ def test_closing_while_there_is_no_connection_ends_at_once(till: GatewayProcess,
         with pytest.raises(LostError) as caught:
             asked.result(40)
         assert time.monotonic() - began < 10
+        assert caught.value.maybe_ran is True
+        gate.touch()
+        _leave(connection)
+
+
+def test_closing_while_the_connection_is_being_replaced_tells_the_server(
+    till: GatewayProcess, manner: str, tmp_path: Path
+) -> None:
+    """What the server keeps for a connection that may come back is gone at once: the check after each test sees it."""
+    with cutting(till.port) as proxy, ThreadPoolExecutor(1) as threads:
+        connection = _reach(proxy, manner)
+        book, gate = tmp_path / "book", tmp_path / "gate"
+        asked = threads.submit(connection.call, "till.note", (str(book), 1, b"", str(gate)), {}, Options())
+        _await_line(book)
+        proxy.is_closed = True
+        proxy.cut()
+        _await_attempt(proxy)
+        proxy.is_closed = False
+        connection.close()
+        with pytest.raises(LostError) as caught:
+            asked.result(40)
         assert caught.value.maybe_ran is True
         gate.touch()
         _leave(connection)
@@ -458,6 +495,15 @@ def test_revoking_the_token_ends_a_session_without_connection(
     _until_gone(int(book.read_text()), within_s=RESUME.window_s / 2)
     with pytest.raises(InvalidStatus):
         Hand(members, tokens["wang"]).attach(name)
+
+
+def test_a_program_that_ends_without_closing_leaves_no_session_behind(till: GatewayProcess) -> None:
+    program = "import sys, ksrpc; print(ksrpc.connect(sys.argv[1]).call('till.note', sys.argv[2], 1, b'x'))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, till.ws_url, os.devnull],
+        env=clean_environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout == "(1, b'x')\n", done.stderr  # what follows each test sees the session
 
 
 def test_a_client_that_says_good_bye_leaves_no_call_behind(till: GatewayProcess, manner: str, tmp_path: Path) -> None:

@@ -171,12 +171,14 @@ def test_a_library_that_raises_system_exit_does_not_end_its_process(gw: RemoteGa
 
 @pytest.mark.parametrize("function", ["spin", "ignore_signals_and_sleep"])
 def test_a_library_that_never_returns_is_ended_at_its_deadline(gw: RemoteGateway, function: str) -> None:
+    with ThreadPoolExecutor(2) as threads:  # a worker for each of the two calls is there: the time is the function's
+        assert list(threads.map(lambda _: gw.call("rough.nap", 0.2, "there", timeout_s=20), range(2))) == ["there"] * 2
     started = time.monotonic()
     with ThreadPoolExecutor(1) as threads:
-        neighbour = threads.submit(gw.call, "rough.nap", 1.5, "fine")
+        neighbour = threads.submit(gw.call, "rough.nap", 2.5, "fine")
         with pytest.raises(DeadlineError) as caught:
-            gw.call(f"rough.{function}", timeout_s=1)
-        assert time.monotonic() - started < 1 + 2
+            gw.call(f"rough.{function}", timeout_s=2)
+        assert time.monotonic() - started < 2 + 2
         assert caught.value.maybe_ran is True
         assert neighbour.result() == "fine"
 
@@ -216,7 +218,8 @@ def test_a_worker_sees_a_clean_place(gw: RemoteGateway, monkeypatch: pytest.Monk
     seen = gw.call("rough.look_around")
     assert not [name for name in seen["environment"] if "KSRPC" in name or name.startswith("PYTHONPATH")]
     assert seen["folder"] == []
-    assert len(seen["descriptors"]) <= 6  # three standard ones, two of ours, the one that lists them
+    others = [target for target in seen["descriptors"] if not target.startswith("/proc/")]  # what its place is made of
+    assert len(others) <= 6  # three standard ones, two of ours, the one that lists them
 
 
 def test_killing_the_gateway_mid_call_tells_the_truth(tmp_path: Path, transport: str) -> None:

@@ -10,6 +10,7 @@ import msgpack
 import numpy as np
 import pandas as pd
 import pytest
+from pandas.tseries.frequencies import to_offset
 
 from ksrpc.errors import DecodeError, KsrpcError, ProtocolError, TooLargeError
 from ksrpc.limits import GIB, MIB
@@ -69,6 +70,11 @@ def empty(dtype: Any, *shape: int) -> list[Any]:
 def span(count: int) -> list[Any]:
     """Make a RangeIndex."""
     return node(tag.RANGE_INDEX, 0, count, 1, None)
+
+
+def stamps(count: int, frequency: Any) -> list[Any]:
+    """Make an index of the same time again and again."""
+    return node(tag.INDEX, node(tag.ARRAY, "<M8[s]", [count], "C", bytes(8 * count)), None, frequency)
 
 
 def labels(items: list[Any]) -> list[Any]:
@@ -144,6 +150,27 @@ UNDER: dict[str, Any] = {
 @pytest.mark.parametrize("name", OVER)
 def test_one_over_is_refused_before_memory_is_asked_for(name: str, table: Table) -> None:
     refuse(message(OVER[name]), table, by=(TooLargeError, DecodeError))
+
+
+SLOW = {
+    "a quarter of 52 or 53 weeks": (to_offset("REQ-L-JAN-TUE-1"), 16_384),
+    "a custom month": (pd.offsets.CustomBusinessMonthEnd(), 16_384),
+    "a custom month with holidays": (
+        pd.offsets.CustomBusinessMonthBegin(holidays=[*pd.date_range("2000", periods=8192)]), 8192,
+    ),
+    "custom hours": (pd.offsets.CustomBusinessHour(), 16_384),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_an_index_costs_what_a_step_of_its_frequency_costs(name: str) -> None:
+    """Pandas walks through it to see whether it is right, a fifth of a millisecond a step and more."""
+    offset, rows = SLOW[name]
+    assert 1024 * rows <= 4 * REQUEST_TABLE.limits.head_bytes
+    told = msgpack.unpackb(pack(offset).join()[PRELUDE.size + 8 + CHUNK.size :])
+    refuse(message(stamps(rows + 1, told)), REQUEST_TABLE)
+    with pytest.raises(DecodeError, match="index: ValueError"):  # so few are compared with it
+        parse(message(stamps(8, told)), table=REQUEST_TABLE)
 
 
 @pytest.mark.parametrize("table", ANY, ids=["request", "result"])

@@ -13,10 +13,11 @@ from typing import Any
 import click
 
 from ksrpc.cli.amount import show_moment
-from ksrpc.cli.remote import Remote, remote_options, says_remote_errors
+from ksrpc.cli.remote import Remote, gather, make_road, remote_options, says_remote_errors, way_options
 from ksrpc.cli.text import clean
 from ksrpc.client.gateway import reach
 from ksrpc.client.profile import dump_profile, load_profile, origin_of
+from ksrpc.connections.base import Way
 from ksrpc.errors import AuthError, ConfigError
 
 _TOKEN_CHARS = 4096
@@ -26,8 +27,9 @@ _VARIABLES = ("KSRPC_URL", "KSRPC_TOKEN")
 
 @click.command()
 @click.argument("url")
+@gather("road", make_road, *way_options)
 @says_remote_errors
-def login(url: str) -> None:
+def login(url: str, *, road: Way) -> None:
     """Keep a token for the gateway URL, after trying it.
 
     Asks for the token without showing it, or reads it from standard input: `ksrpc login URL < FILE`. An empty one is
@@ -40,7 +42,7 @@ def login(url: str) -> None:
     token = _ask_token()
     overriding = [name for name in _VARIABLES if os.environ.pop(name, None)]
     try:
-        with reach(url, token=token, timeout=_PATIENCE_S) as gateway:
+        with reach(url, token=token, timeout=_PATIENCE_S, **road) as gateway:
             user = gateway.me()["user"]
     except AuthError as exc:
         raise click.ClickException(f"{url} does not let you in: {clean(str(exc))}") from None

@@ -71,7 +71,7 @@ def find_script(shell: str) -> Path:
 
 def complete_path(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Return the paths that begin so. Silent where there is no gateway, no right or no answer in time."""
-    remote = Remote(ctx.params.get("url"), ctx.params.get("token_file"))
+    remote = Remote(*map(ctx.params.get, ("url", "token_file", "ca", "cert", "proxy")))
     found: list[str] = []
 
     def ask() -> None:

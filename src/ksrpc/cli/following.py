@@ -19,7 +19,7 @@ from ksrpc.gateway import Gateway
 
 _LOOK_S = 0.4
 #: What a running server cannot change.
-_FIXED = ("host", "port", "data_dir", "socket", "tls_cert", "tls_key")
+_FIXED = ("host", "port", "data_dir", "socket", "tls_cert", "tls_key", "tls_client_ca")
 _log = logging.getLogger("ksrpc")
 
 

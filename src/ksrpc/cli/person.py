@@ -5,6 +5,7 @@ Source: docs/reference/cli.md "ksrpc user".
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +80,7 @@ def describe_token(record: TokenRecord) -> dict[str, Any]:
         "user": record.user,
         "scopes": sorted(record.scopes),
         "created_at": record.created_at,
+        "starts_at": record.starts_at,
         "expires_at": record.expires_at,
         "revoked_at": record.revoked_at,
         "state": state_of(record),
@@ -86,8 +88,9 @@ def describe_token(record: TokenRecord) -> dict[str, Any]:
 
 
 def state_of(record: TokenRecord) -> str:
-    """Say whether a token is valid, revoked or expired, and whether it was the original program's."""
-    state = "valid" if is_valid(record) else "revoked" if record.revoked_at else "expired"
+    """Say whether a token is valid, not yet, revoked or expired, and whether it was the original program's."""
+    is_early = (record.starts_at or 0.0) > time.time()
+    state = "valid" if is_valid(record) else "revoked" if record.revoked_at else "not yet" if is_early else "expired"
     return f"{state}, imported" if record.is_adopted else state
 
 

@@ -19,6 +19,7 @@ import click
 
 from ksrpc.cli.text import clean
 from ksrpc.client.gateway import RemoteGateway, connect
+from ksrpc.connections.base import Way
 from ksrpc.errors import AuthError, ConfigError, KsrpcError, RemoteError
 
 _CONNECT_S = 10.0
@@ -32,6 +33,9 @@ class Remote:
 
     url: str | None = None
     token_file: str | None = None
+    ca: str | None = None
+    cert: str | None = None
+    proxy: str | None = None
 
     @contextlib.contextmanager
     def open(
@@ -43,8 +47,16 @@ class Remote:
             ConfigError: None is named, or the token cannot be read.
         """
         token = None if self.token_file is None else read_token(Path(self.token_file))
-        with connect(self.url, token=token, timeout=(connect_s, answer_s), progress=progress) as gateway:
+        timeout = (connect_s, answer_s)
+        road = make_road(self.ca, self.cert, self.proxy)
+        with connect(self.url, token=token, timeout=timeout, progress=progress, **road) as gateway:
             yield gateway
+
+
+def make_road(ca: str | None, cert: str | None, proxy: str | None) -> Way:
+    """Return how to get to a gateway; `cert` is a file, or a certificate and its key with a comma between them."""
+    certificate, _, key = (cert or "").partition(",")
+    return Way(proxy=proxy, ca=ca, cert=(certificate, key) if key else certificate or None)
 
 
 def read_token(path: Path) -> str:
@@ -86,7 +98,16 @@ def gather(name: str, make: Callable[..., Any], *options: Callable[..., Any]) ->
     return decorate
 
 
-#: `--url` and `--token-file`, handed on as `remote`. A token itself is no option: all users of a machine see arguments.
+#: How to get to a gateway: the same for `login` as for the commands that call.
+way_options = (
+    click.option(
+        "--ca", metavar="FILE", help="Trust the authorities in this PEM file [default: $KSRPC_CA, the system's]."
+    ),
+    click.option("--cert", metavar="FILE[,KEY]", help="Show this certificate of your own, in PEM form."),
+    click.option("--proxy", metavar="URL", help='Go through this HTTP proxy; "" = none [default: the environment\'s].'),
+)
+
+#: Which gateway, handed on as `remote`. A token itself is no option: all users of a machine see arguments.
 remote_options = gather(
     "remote",
     Remote,
@@ -96,6 +117,7 @@ remote_options = gather(
         metavar="FILE",
         help="Read the token from here [default: $KSRPC_TOKEN or that of `ksrpc login`].",
     ),
+    *way_options,
 )
 
 

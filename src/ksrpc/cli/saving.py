@@ -21,8 +21,11 @@ from typing import Any, BinaryIO, Final, TypeAlias
 import click
 
 from ksrpc.cli.text import clean
-from ksrpc.errors import ConfigError, MissingExtraError, NotAcceptableError
+from ksrpc.errors import ConfigError, EncodeError, MissingExtraError, NotAcceptableError
 from ksrpc.wire import view
+from ksrpc.wire.block import is_framed
+from ksrpc.wire.columnar import export
+from ksrpc.wire.simple import Options
 
 _MEDIA_TYPES: Final = {
     "csv": "text/csv",
@@ -71,7 +74,7 @@ class Target:
             NotAcceptableError: The value has no such format.
             ConfigError: The file cannot be written.
         """
-        fmt = self.format or ("csv" if is_frame(value) else "json")
+        fmt = self.format or ("csv" if is_framed(value) else "json")
         write = _WRITERS[fmt]
         if self.path is not None:
             with _replacing(self.path) as file:
@@ -160,8 +163,12 @@ def _write_view(file: BinaryIO, value: Any, fmt: str) -> None:
     if media_type not in offered:
         names = ", ".join(name for name, known in _MEDIA_TYPES.items() if known in offered)
         raise NotAcceptableError(f"no {fmt} of this {type(value).__name__}; there is {names}")
-    body = view.render(value, media_type=media_type)
-    file.write(body if body.endswith(b"\n") else body + b"\n")
+    last = b""
+    for piece in view.iter_view(value, media_type=media_type):
+        file.write(piece)
+        last = piece or last
+    if not last.endswith(b"\n"):
+        file.write(b"\n")
 
 
 def _write_bytes(file: BinaryIO, value: Any, fmt: str) -> None:
@@ -190,13 +197,27 @@ def _write_arrow(file: BinaryIO, value: Any, fmt: str) -> None:
 def _arrow_table(value: Any, fmt: str) -> Any:
     import pyarrow as pa  # noqa: PLC0415 - only who asks for it pays for it
 
-    if not is_frame(value):
+    if not is_framed(value):
         raise NotAcceptableError(f"no {fmt} of this {type(value).__name__}, only of tables; there is json")
+    if not is_frame(value) or _has_truths(value):
+        return _exported(value, fmt)
     frame = value.to_frame("value" if value.name is None else value.name) if value.ndim == 1 else value
     try:
         return pa.Table.from_pandas(frame)
     except (pa.ArrowException, ValueError, TypeError) as exc:
         raise NotAcceptableError(f"no {fmt} of this table: {exc}; there is csv, json, ndjson") from exc
+
+
+def _exported(value: Any, fmt: str) -> Any:
+    try:
+        return export.make_table(value, Options())
+    except EncodeError as exc:
+        raise NotAcceptableError(f"no {fmt} of this table: {exc}") from exc
+
+
+def _has_truths(table: Any) -> bool:
+    """Tell whether labels are truths: pyarrow writes them as it does texts, and cannot read them back."""
+    return table.ndim > 1 and any(type(label).__name__ in ("bool", "bool_") for label in table.columns)
 
 
 _Writer: TypeAlias = Callable[[BinaryIO, Any, str], None]

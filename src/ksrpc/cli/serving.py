@@ -106,15 +106,19 @@ def serve_forever(settings: Config, *, follower: Follower | None = None, shows_o
 
 
 def _find_tls(settings: Config) -> ssl.SSLContext | None:
-    cert, key = settings.server.tls_cert, settings.server.tls_key
-    return None if cert is None or key is None else make_tls_context(cert, key)
+    server = settings.server
+    cert, key = server.tls_cert, server.tls_key
+    return None if cert is None or key is None else make_tls_context(cert, key, server.tls_client_ca)
 
 
 def _notices(settings: Config) -> list[str]:
     access = settings.access
+    lines = []
+    if settings.server.plaintext and settings.server.tls_cert is None:
+        lines.append("PLAINTEXT: without TLS, whoever listens on the network reads tokens and data (server.plaintext)")
     if not settings.call.enabled:
-        return ["the call service is off (call.enabled = false)"]
-    lines = [f"open to callers: {', '.join(access.allow) or 'nothing'}"]
+        return [*lines, "the call service is off (call.enabled = false)"]
+    lines += [f"open to callers: {', '.join(access.allow) or 'nothing'}"]
     if access.anonymous:
         lines.append("anonymous: whoever can log in to this machine may call, no token needed")
     if access.unsafe:

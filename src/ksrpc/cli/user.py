@@ -18,7 +18,7 @@ from ksrpc.cli.person import Person, find_people, find_person
 from ksrpc.cli.privilege import Privilege, privilege_options
 from ksrpc.cli.table import json_option, show_json, show_pairs, show_table
 from ksrpc.cli.text import singular
-from ksrpc.cli.token import give_token, open_tokens, read_tokens, show_tokens
+from ksrpc.cli.token import give_token, lifetime_of, open_tokens, read_tokens, show_tokens
 from ksrpc.cli.welcome import write_welcome
 from ksrpc.config import Config, find_config, load_config
 from ksrpc.errors import ConfigError
@@ -60,7 +60,7 @@ def user_add(name: str, days: float | None, config: str | None, *, privilege: Pr
     make_data_dir(settings)
     with closing(open_tokens(settings)) as tokens:
         settings = _write(path, settings, name, privilege, err=prints)
-        give_token(tokens, settings, name, days, prints=prints)
+        give_token(tokens.create(name, lifetime_s=lifetime_of(days)), settings, name, prints=prints)
     click.echo(f"\n{write_welcome(settings, name)}", nl=False, err=prints)
 
 

@@ -17,16 +17,30 @@ from ksrpc.errors import ConfigError
 _OTHERS = stat.S_IRWXO | stat.S_IWGRP
 
 
-def make_tls_context(cert: Path, key: Path) -> ssl.SSLContext:
-    """Return the context of a server.
+def make_tls_context(cert: Path, key: Path, client_ca: Path | None = None) -> ssl.SSLContext:
+    """Return the context of a server; with `client_ca` of one that lets in only who shows a certificate of these.
 
     Raises:
-        ConfigError: The files are no certificate and its key, or others can read the key; the text names the file.
+        ConfigError: The files are no certificate and its key, or no certificates of authorities, or others can read
+            the key; the text names the file.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["http/1.1"])
     load_chain(context, cert, key)
+    if client_ca is not None:
+        _require_clients(context, client_ca)
     return context
+
+
+def _require_clients(context: ssl.SSLContext, client_ca: Path) -> None:
+    """Have a context ask every client for a certificate of one of the authorities in a file."""
+    try:
+        context.load_verify_locations(client_ca)
+    except ssl.SSLError as exc:
+        raise ConfigError(f"{client_ca} holds no certificates in PEM form ({exc.reason or exc})") from exc
+    except OSError as exc:
+        raise ConfigError(f"{client_ca} cannot be read: {exc.strerror}") from exc
+    context.verify_mode = ssl.CERT_REQUIRED
 
 
 def load_chain(context: ssl.SSLContext, cert: Path, key: Path) -> None:

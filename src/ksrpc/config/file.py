@@ -21,7 +21,7 @@ from ksrpc.config.environment import Environment
 from ksrpc.config.folder import Folder, read_folder, why_refused
 from ksrpc.config.guard import check_code, read_guarded
 from ksrpc.config.key import Location, join_key
-from ksrpc.config.schema import Config, ServerSection
+from ksrpc.config.schema import Config, ModuleSection, ServerSection
 from ksrpc.config.setting import flatten
 from ksrpc.config.template import TEMPLATE, fill
 from ksrpc.errors import ConfigError
@@ -65,6 +65,7 @@ def write_config(path: Path, *, enabled: bool = False, lan: bool = False) -> Non
     if lan:
         name = socket.gethostname()
         values["server", "host"] = "0.0.0.0"  # noqa: S104 - what was asked for
+        values["server", "plaintext"] = True
         values["server", "hosts"] = [name] if "." in name else [name, f"{name}.local"]
     write_new(path, fill(TEMPLATE, values))
 
@@ -171,14 +172,19 @@ def _add_modules(tree: dict[str, Any], folder: Folder) -> dict[Location, Path]:
 
 def _anchor(config: Config, folder: Path) -> Config:
     paths = {
-        name: getattr(config.server, name) for name in ("data_dir", "modules_dir", "socket", "tls_cert", "tls_key")
+        name: getattr(config.server, name)
+        for name in ("data_dir", "modules_dir", "socket", "tls_cert", "tls_key", "tls_client_ca")
     }
     server = config.server.model_copy(update={name: folder / path for name, path in paths.items() if path is not None})
-    module = {
-        name: entry if entry.path is None else entry.model_copy(update={"path": folder / entry.path})
-        for name, entry in config.module.items()
-    }
-    return config.model_copy(update={"server": server, "module": module})
+    call = config.call.model_copy(update={"data_roots": tuple(folder / root for root in config.call.data_roots)})
+    module = {name: _anchor_module(entry, folder) for name, entry in config.module.items()}
+    return config.model_copy(update={"server": server, "call": call, "module": module})
+
+
+def _anchor_module(entry: ModuleSection, folder: Path) -> ModuleSection:
+    path = None if entry.path is None else folder / entry.path
+    roots = None if entry.data_roots is None else tuple(folder / root for root in entry.data_roots)
+    return entry.model_copy(update={"path": path, "data_roots": roots})
 
 
 def _module_errors(config: Config, origins: Origins) -> list[str]:
@@ -197,13 +203,14 @@ def _module_errors(config: Config, origins: Origins) -> list[str]:
 
 
 def _tls_errors(config: Config, origins: Origins) -> list[str]:
-    cert, key = config.server.tls_cert, config.server.tls_key
+    cert, key, client_ca = config.server.tls_cert, config.server.tls_key, config.server.tls_client_ca
     if cert is None or key is None:
         return []
     try:
-        make_tls_context(cert, key)
+        make_tls_context(cert, key, client_ca)
     except ConfigError as exc:
-        name = "tls_key" if str(key) in str(exc) and str(cert) not in str(exc) else "tls_cert"
+        paths = {"tls_client_ca": client_ca, "tls_cert": cert, "tls_key": key}
+        name = next((name for name, path in paths.items() if path and str(path) in str(exc)), "tls_cert")
         return [f"{origins.blame(('server', name))}: server.{name}: {exc}"]
     return []
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import re
 import zoneinfo
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +85,15 @@ def _check_url(text: str) -> str:
 PublicUrl = Annotated[str, AfterValidator(_check_url)]
 
 
+def _check_origin(text: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s@?#]+", text):
+        raise ValueError('an origin is a scheme and a host, "https://page.example", without a path')
+    return text.lower()
+
+
+Origin = Annotated[str, AfterValidator(_check_origin)]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -96,12 +106,19 @@ class ServerSection(_Section):
     socket: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    plaintext: bool = False
     public_url: PublicUrl = ""
     data_dir: Path = Path("data")
     modules_dir: Path = Path("server")
     time_zone: TimeZone = "Asia/Shanghai"
     hosts: tuple[str, ...] = ()
+    origins: tuple[Origin, ...] = ()
     compression: Literal["auto", "off", "always"] = "auto"
+
+
+Place = Literal["strict", "network", "open"]
+Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class CallSection(_Section):
@@ -115,6 +132,9 @@ class CallSection(_Section):
     traceback: bool = False
     handles: int = Field(1000, ge=1, le=10_000)
     handle_idle_s: float = Field(1800.0, gt=0, le=86_400)
+    place: Literal["auto", "strict", "network", "open"] = "auto"
+    data_roots: tuple[Path, ...] = ()
+    connect_ports: tuple[Port, ...] = (80, 443, 53)
 
 
 class CacheSection(_Section):
@@ -133,6 +153,7 @@ class AccessSection(_Section):
     ip_allow: tuple[Network, ...] = ("loopback", "private")
     ip_block: tuple[Network, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
+    connections: int = Field(1000, ge=1, le=100_000)
     allow: tuple[Pattern, ...] = ("demo",)
     block: tuple[Pattern, ...] = ()
     unsafe: tuple[Pattern, ...] = ()
@@ -204,6 +225,9 @@ class ModuleSection(_Section):
     path: Path | None = None
     shadow: bool = False
     arguments: Literal["data", "any"] = "data"
+    place: Place | None = None
+    data_roots: tuple[Path, ...] | None = None
+    connect_ports: tuple[Port, ...] | None = None
     handles: dict[Pattern, HandleSection] = {}
 
 
@@ -284,9 +308,20 @@ def _problems(config: Config) -> Iterator[tuple[Location, str]]:
             f"server.host = {server.host!r} opens this server to the network while access.anonymous is true: "
             "set access.anonymous = false and make tokens with `ksrpc token create NAME`",
         )
+    elif not (_is_loopback(server.host) or server.tls_cert or access.trusted_proxies or server.plaintext):
+        yield (
+            ("server", "host"),
+            f"server.host = {server.host!r} opens this server to the network, where others could read tokens: set "
+            "server.tls_cert and tls_key, access.trusted_proxies for a proxy with TLS, or server.plaintext = true",
+        )
     if (server.tls_cert is None) != (server.tls_key is None):
         here, there = ("tls_cert", "tls_key") if server.tls_key is None else ("tls_key", "tls_cert")
         yield ("server", here), f"server.{here} needs server.{there}: a certificate and its key, both in PEM form"
+    if server.tls_client_ca is not None and server.tls_cert is None:
+        yield (
+            ("server", "tls_client_ca"),
+            "server.tls_client_ca needs server.tls_cert and tls_key: only TLS asks for it",
+        )
     if "*" in access.allow and not access.unsafe:
         text = 'access.allow = ["*"] opens everything: name the roots in access.unsafe, or ["*"]'
         yield ("access", "allow"), text
@@ -307,6 +342,9 @@ def _module_problems(config: Config) -> Iterator[tuple[Location, str]]:
         if module.executor == "inline" and (name in unsafe or "*" in unsafe):
             key = ("module", name, "executor")
             yield key, f"{join_key(key)}: what is unsafe never runs in the gateway itself"
+        if module.executor == "inline" and module.place not in (None, "open"):
+            key = ("module", name, "place")
+            yield key, f'{join_key(key)}: with executor = "inline" it runs in the gateway, which has no such place'
         yield from _handle_problems(name, module)
 
 

@@ -46,6 +46,8 @@ def _sentence(*notes: str) -> str:
 
 # the server
 
+_HERE = ("127.0.0.1", "localhost", "::1")
+
 
 def _turn_enabled(draft: Draft, _name: str, value: Any) -> Outcome:
     return draft.put("call", "enabled", value=_flag(value)), ""
@@ -55,7 +57,10 @@ def _turn_host(draft: Draft, _name: str, value: Any) -> Outcome:
     host = _expect(value, str).strip()
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
-    return draft.put("server", "host", value=host), ""
+    told = draft.put("server", "host", value=host)
+    if host in _HERE:
+        return told, ""
+    return told, f"without TLS, as before: {draft.put('server', 'plaintext', value=True)}"
 
 
 def _turn_port(draft: Draft, _name: str, value: Any) -> Outcome:

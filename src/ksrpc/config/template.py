@@ -21,11 +21,14 @@ port = 8000                   # 0 = any free port, told in the ready line
 # socket = "run/ksrpc.sock"   # listen on this Unix socket too; who may open the file (mode 0600) is let in
 # tls_cert = "tls/cert.pem"   # speak https and wss: the certificate, with those that lead to its authority,
 # tls_key = "tls/key.pem"     # and its key, which nobody else may read
+# tls_client_ca = "tls/team.pem"   # let in only who shows a certificate of one of these authorities, beside the token
+plaintext = false             # true = serve the network without TLS: whoever listens there reads tokens and data
 public_url = ""               # the address that clients use, where it is another: "https://gateway.example"
 data_dir = "data"             # tokens, kept answers, counters; made with mode 0700
 modules_dir = "server"        # your own modules: each NAME.py in it can be served as NAME
 time_zone = "Asia/Shanghai"   # in which a day begins and ends, and times are told
 hosts = []                    # names under which browsers may reach this server, besides its addresses
+origins = []                  # pages of other sites that may open WebSockets here: "https://page.example"
 compression = "auto"          # "auto" = on the network, not on this machine; "always", "off"
 
 [call]
@@ -37,6 +40,9 @@ memory_mb = 4096              # a worker process that grows over this is killed 
 traceback = false             # true = callers see functions and line numbers of exceptions
 handles = 1000                # objects that are kept on the server for one user at a time
 handle_idle_s = 1800          # one that nobody used for so long is let go [s]
+place = "auto"                # what worker processes may reach: "strict" = no network, "network", "open" = everything
+data_roots = []               # folders and files that they may read, besides the libraries
+connect_ports = [80, 443, 53] # TCP ports that "network" connects to
 
 [cache]
 enabled = true                # keep the answers of calls that ask for it (cache_expire), in data_dir/cache
@@ -49,6 +55,7 @@ anonymous = false             # true = no token needed; only on loopback
 ip_allow = ["loopback", "private"]   # "any", "loopback", "private", or networks such as "10.1.0.0/16"
 ip_block = []                 # wins over ip_allow
 trusted_proxies = []          # addresses whose X-Forwarded-For is believed
+connections = 1000            # WebSockets that one user may have open at a time
 allow = ["demo"]              # modules, sub-modules, functions: "numpy", "os.path", "tushare.daily"
 block = []                    # wins over allow
 unsafe = []                   # roots without gates, such as ["os", "sys"]: whoever may call them owns the worker
@@ -77,6 +84,9 @@ handles = true                # whoever shows a token may keep objects of the cl
 # path = "my_module.py"       # a module file of your own, served under this name
 # shadow = false              # true = `path` may have the name of an installed package or of the standard library
 # arguments = "data"          # "data" | "any": which types its arguments may have
+# place = "network"           # instead of call.place
+# data_roots = ["prices"]     # instead of call.data_roots
+# connect_ports = [443]       # instead of call.connect_ports
 
 # [module.mine.handles.Account]   # a class whose instances may be kept on the server: `mine.Account`
 # methods = ["balance"]       # what may be called

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
@@ -119,9 +118,8 @@ class Connection(ABC):
         await self._shells.aget(self._aopen)
 
     async def aclose(self) -> None:
-        """Do what `close` does, and let the loop get it done."""
-        self.close()
-        await asyncio.sleep(0)
+        """Do what `close` does, and wait until the server knows."""
+        await self._shells.aclose()
 
     def __enter__(self) -> Self:
         return self

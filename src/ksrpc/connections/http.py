@@ -5,7 +5,10 @@ Source: docs/reference/http.md.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import os
+import weakref
 from typing import Any, Unpack
 from urllib.parse import quote, urlencode
 
@@ -45,6 +48,7 @@ class HttpxConnection(Connection):
         self._prefix = path
         self._handles = HandleSession()
         self._shells: Shells[HttpShell, AsyncHttpShell] = Shells()
+        _MADE.add(self)
 
     def call(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Send one request and return its value; see `Connection.call`."""
@@ -96,6 +100,11 @@ class HttpxConnection(Connection):
                 await self.acall(RELEASE, ([],), {}, _LAST)
         await super().aclose()
 
+    def part(self) -> None:
+        """Close if the server keeps objects for this connection, and for no other process."""
+        if self._handles.is_used and self._handles.pid == os.getpid():
+            self.close()
+
     def _ends_session(self) -> bool:
         is_used, self._handles.is_used = self._handles.is_used, False
         return is_used
@@ -115,3 +124,14 @@ class HttpxConnection(Connection):
 
     async def _aopen(self) -> AsyncHttpShell:
         return AsyncHttpShell(self._address, token=self._token, handles=self._handles, watch=self.watch)
+
+
+_MADE: weakref.WeakSet[HttpxConnection] = weakref.WeakSet()
+
+
+@atexit.register
+def _part() -> None:
+    """Let the servers forget what they keep for a program that ends without closing."""
+    for connection in list(_MADE):
+        with contextlib.suppress(Exception):  # the interpreter ends: it starts no threads any more, from 3.12 on
+            connection.part()

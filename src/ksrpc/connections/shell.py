@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import contextlib
 import os
 import threading
 import weakref
@@ -21,8 +23,15 @@ class Shell(Protocol):
         """Hang up."""
 
 
+class LoopShell(Shell, Protocol):
+    """Be one on a loop."""
+
+    async def wait_closed(self) -> None:
+        """Wait, after `close`, until the server knows of it."""
+
+
 S = TypeVar("S", bound=Shell)
-A = TypeVar("A", bound=Shell)
+A = TypeVar("A", bound=LoopShell)
 
 
 class _Seat(Generic[A]):
@@ -83,6 +92,21 @@ class Shells(Generic[S, A]):
             if mine is not None and not loop.is_closed():
                 loop.call_soon_threadsafe(mine.close)
 
+    def part(self) -> None:
+        """Close the one for threads; those of loops go with their loops."""
+        shell, self._shell = self._shell, None
+        if shell is not None and self._pid == os.getpid():
+            shell.close()
+
+    async def aclose(self) -> None:
+        """Close them all, and wait until the server knows of the one on this loop."""
+        seat = self._seats.get(asyncio.get_running_loop())
+        shell = seat.shell if seat is not None else None
+        self.close()
+        await asyncio.sleep(0)
+        if shell is not None:
+            await shell.wait_closed()
+
     def unlock(self) -> None:
         """Free the lock in the child of a fork: the thread that may have held it does not exist there."""
         self._lock = threading.Lock()
@@ -94,6 +118,14 @@ _MADE: weakref.WeakSet[Shells[Any, Any]] = weakref.WeakSet()
 def _unlock() -> None:
     for shells in _MADE:
         shells.unlock()
+
+
+@atexit.register
+def _part() -> None:
+    """Say good-bye for a program that ends without closing: the servers need not wait for its sessions to come back."""
+    for shells in list(_MADE):
+        with contextlib.suppress(Exception):  # nobody is left to be told
+            shells.part()
 
 
 if hasattr(os, "register_at_fork"):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from ksrpc.errors import DeadlineError
+from ksrpc.errors import DeadlineError, TooLargeError
 from ksrpc.gateway.flow import Flow
 from ksrpc.limits import PREFETCH_BYTES, REQUEST, STALL_S
 from ksrpc.model import Descriptor, User
@@ -146,14 +147,46 @@ class Answer:
         return b"".join(self.pieces)
 
 
+class Rest(Protocol):
+    """Give what comes after the first piece of a view."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Begin."""
+
+    async def aclose(self) -> None:
+        """Let go of it all, begun or not."""
+
+
 class View(NamedTuple):
     """Hold what a value looks like to those who do not read the wire format.
 
     Attributes:
         media_type: What was asked for; `*/*` leaves it to the value.
         type_name: Name of the value's class, without its module.
+        body: All of it, or what comes first.
+        rest: What comes after that, of a large value. Whoever holds it closes it.
     """
 
     media_type: str
     type_name: str
     body: bytes
+    rest: Rest | None = None
+
+    async def gather(self, limit: int) -> View:
+        """Return it with all of its body.
+
+        Raises:
+            TooLargeError: It is over `limit` bytes.
+            KsrpcError: It broke off.
+        """
+        if self.rest is None:
+            return self
+        whole = bytearray(self.body)
+        async with contextlib.aclosing(self.rest) as rest:
+            async for piece in rest:
+                whole += piece
+                if len(whole) > limit:
+                    error = TooLargeError(f"the answer is over {limit >> 20} MiB: call over HTTP and ask for text/csv")
+                    error.maybe_ran = True
+                    raise error
+        return View(self.media_type, self.type_name, bytes(whole))

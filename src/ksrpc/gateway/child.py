@@ -23,6 +23,7 @@ from ksrpc import __version__
 from ksrpc.errors import BusyError, KsrpcError
 from ksrpc.protocol import Meta
 from ksrpc.transport.link import WorkerLink
+from ksrpc.worker.place import Plan
 
 _ENVIRONMENT = {"PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
                 "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy",
@@ -59,6 +60,7 @@ class Child:
         for sock in (ours, channel):
             sock.setblocking(False)
         try:
+            channel.send(boot.get("place", Plan()).pack())  # it enters its place before it reads anything else
             process = _spawn(theirs, their_channel, scratch, shows_output=shows_output)
         except OSError as exc:
             ours.close()
@@ -71,7 +73,8 @@ class Child:
         link = WorkerLink(channel)
         child = cls(process, link, scratch)
         try:
-            link.session.greet({"ksrpc": __version__, **boot})
+            told = {key: value for key, value in boot.items() if key != "place"}
+            link.session.greet({"ksrpc": __version__, **told})
             await loop.create_unix_connection(lambda: link, sock=ours)
             await asyncio.wait_for(asyncio.shield(link.greeted), _START_S)
         except BaseException as exc:

@@ -15,6 +15,10 @@ from typing import TypeAlias
 
 from ksrpc.config import Config
 from ksrpc.errors import AddressError, AuthError
+from ksrpc.gateway.origin import is_own_page, origin_of, refuse_foreign, refuse_pages
+from ksrpc.gateway.seat import Seats
+from ksrpc.gateway.throttle import Throttle
+from ksrpc.gateway.ticket import Binding, Tickets, network_of
 from ksrpc.model import ANONYMOUS, User
 from ksrpc.store import TokenStore
 
@@ -43,10 +47,20 @@ class Visitor:
 
 
 class Doorkeeper:
-    """Apply address rule, host rule and tokens."""
+    """Apply address rule, host rule and tokens.
 
-    def __init__(self, config: Config, tokens: TokenStore) -> None:
+    Args:
+        config: The rules.
+        tokens: Who may come in.
+        former: Whose counts and tickets go on.
+    """
+
+    def __init__(self, config: Config, tokens: TokenStore, former: Doorkeeper | None = None) -> None:
         access = config.access
+        self.tickets: Tickets = former.tickets if former else Tickets()
+        self.seats: Seats = former.seats if former else Seats()
+        self._throttle: Throttle = former._throttle if former else Throttle()
+        self._origins = frozenset((*config.server.origins, origin_of(config.server.public_url)))
         self._config = config
         self._tokens = tokens
         self._allow = networks_of(access.ip_allow)
@@ -68,7 +82,7 @@ class Doorkeeper:
             return
         token = visitor.headers.get("authorization", "").partition(" ")[2].strip()
         if token and self._tokens.is_slow(token):
-            self.admit(visitor)
+            self._throttle.check(_place_of(self.admit(visitor)))
             await asyncio.get_running_loop().run_in_executor(_WEIGHING, self._tokens.weigh, token)
 
     def identify(self, visitor: Visitor) -> User:
@@ -80,7 +94,9 @@ class Doorkeeper:
         """
         user = self._recall(visitor)
         if user is None:
-            user = self._identify(visitor)
+            user = self.recognise(visitor)
+            if "call" not in user.scopes:
+                raise AuthError("this token may not call")
             if len(self._seen) >= _SEEN_ENTRIES:
                 self._seen.clear()
             self._seen[id(visitor)] = visitor, user
@@ -90,16 +106,24 @@ class Doorkeeper:
         known, user = self._seen.get(id(visitor), (None, None))
         return user if known is visitor and user is not None and self.still_valid(user) else None
 
-    def _identify(self, visitor: Visitor) -> User:
+    def recognise(self, visitor: Visitor) -> User:
+        """Return who shows a token, whatever it may be used for; or the anonymous user.
+
+        Raises:
+            AddressError: As `identify`.
+            AuthError: No token, or not a valid one.
+            BusyError: Too many wrong ones came from this address.
+        """
         address = self.admit(visitor)
         header = visitor.headers.get("authorization", "")
         if header:
-            return self._by_token(header)
+            return self._by_token(header, _place_of(address))
+        refuse_foreign(visitor.headers)
         if not self._config.access.anonymous:
             raise AuthError("a token is needed: send `Authorization: Bearer ksr_…`")
         if address is not None and not _is_in(address, self._loopback):
             raise AddressError("anonymous calls are taken from this machine only")
-        _refuse_browsers(visitor.headers)
+        refuse_pages(visitor.headers)
         return self._user(ANONYMOUS)
 
     def admit(self, visitor: Visitor) -> Address | None:
@@ -136,8 +160,11 @@ class Doorkeeper:
 
         Raises:
             AuthError: The token behind it is no longer valid, or nobody is let in without one any more.
+            BusyError: The store of tokens cannot be read for so long that nobody knows.
         """
         if not self.still_valid(user):
+            if user.token_id:
+                self._tokens.expect_recent()
             raise AuthError("the token is no longer valid" if user.token_id else "a token is needed now")
         return self._user(user.name, user.token_id, user.scopes)
 
@@ -146,13 +173,52 @@ class Doorkeeper:
         record = self._tokens.find(user.token_id)
         return None if record is None else record.expires_at
 
-    def _by_token(self, header: str) -> User:
+    def check_origin(self, visitor: Visitor) -> None:
+        """See to it that no page of another site opens a WebSocket: browsers ask nobody before they do.
+
+        Raises:
+            AddressError: One does.
+        """
+        if not is_own_page(visitor.headers, self._origins):
+            raise AddressError("this page is of another site; list its origin in server.origins")
+
+    def issue_ticket(self, visitor: Visitor, route: str, origin: str) -> str:
+        """Return a ticket with which a page of this origin, on the visitor's network, opens one WebSocket.
+
+        Raises:
+            AddressError: As `identify`.
+            AuthError: As `identify`; who shows no token gets no ticket.
+        """
+        user = self.identify(visitor)
+        if not user.token_id:
+            raise AuthError("a ticket stands for a token: send `Authorization: Bearer ksr_…`")
+        return self.tickets.issue(user, Binding(route, origin.lower(), network_of(self.admit(visitor))))
+
+    def take_ticket(self, visitor: Visitor, route: str, ticket: str) -> User:
+        """Spend a ticket; return who calls with it.
+
+        Raises:
+            AddressError: The address, a forwarding header or the Host is not admitted.
+            AuthError: It is unknown, spent, over or for something else, or the token behind it is valid no more.
+            BusyError: Too many wrong ones came from this address.
+        """
+        address = self.admit(visitor)
+        origin = visitor.headers.get("origin", "").lower()
+        try:
+            return self.renew(self.tickets.take(ticket, Binding(route, origin, network_of(address))))
+        except AuthError:
+            self._throttle.add(_place_of(address))
+            raise
+
+    def _by_token(self, header: str, place: str) -> User:
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer":
             raise AuthError("the Authorization header must be `Bearer ksr_…`")
-        record = self._tokens.identify(token.strip())
-        if "call" not in record.scopes:
-            raise AuthError("this token may not call")
+        try:
+            record = self._tokens.identify(token.strip())
+        except AuthError:
+            self._throttle.add(place)
+            raise
         return self._user(record.user, record.id, record.scopes)
 
     def _user(self, name: str, token_id: str = "", scopes: frozenset[str] = frozenset({"call"})) -> User:
@@ -188,16 +254,6 @@ class Doorkeeper:
         raise AddressError(f"unknown host name {name[:100]!r}; list it in server.hosts")
 
 
-def _refuse_browsers(headers: Mapping[str, str]) -> None:
-    """Keep web pages from calling in the name of whoever sits at this machine (H13)."""
-    if headers.get("x-ksrpc") == "1":
-        return
-    site = headers.get("sec-fetch-site")
-    is_page = site is None and headers.get("user-agent", "").startswith("Mozilla/")  # a browser too old to tell
-    if is_page or site not in (None, "none", "same-origin") or ("origin" in headers and site != "same-origin"):
-        raise AddressError("calls from web pages of other sites need a token")
-
-
 @lru_cache(maxsize=256)
 def _parse(text: str) -> Address:
     try:
@@ -206,6 +262,11 @@ def _parse(text: str) -> Address:
         raise AddressError("the peer's address cannot be told") from exc
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
+
+
+def _place_of(address: Address | None) -> str:
+    """Return what stands for a peer where wrong tokens are counted: who has an IPv6 address has many."""
+    return str(address) if isinstance(address, ipaddress.IPv4Address) else network_of(address)
 
 
 def is_address(text: str) -> bool:

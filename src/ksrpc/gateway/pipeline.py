@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+from functools import partial
 
 from ksrpc.config import Config
 from ksrpc.errors import BusyError, EncodeError, QuotaError
@@ -33,6 +34,7 @@ class Gateway:
 
     Attributes:
         fault: Why the newest configuration is not in force; empty if it is.
+        streams_open: How many streams may have further items.
     """
 
     def __init__(self, config: Config, tokens: TokenStore, *, shows_output: bool = False) -> None:
@@ -48,6 +50,17 @@ class Gateway:
         self.repeats = Repeats(self.handle, self.admit)
         self.is_ready = False
         self.fault = ""
+        self.streams_open = 0
+
+    @property
+    def calls_open(self) -> int:
+        """Return how many calls are under way; a stream is one to its end."""
+        return sum(state.calls for state in (self._state, *self._former)) - len(self.objects.handles)
+
+    @property
+    def worker_count(self) -> int:
+        """Return how many worker processes there are."""
+        return len({pid for state in (self._state, *self._former) for pid in state.executors.pids})
 
     @property
     def config(self) -> Config:
@@ -107,10 +120,16 @@ class Gateway:
                 answer = self.objects.enter(state, call, answer, state)
             if answer.flow is not None:
                 state.calls += 1
-                answer.flow.watch(close=state.leave)
+                self.streams_open += 1
+                answer.flow.watch(close=partial(self._leave, state))
             return answer
         finally:
             state.calls -= 1
+
+    def _leave(self, state: State) -> None:
+        """Count a call out whose items came one by one."""
+        state.calls -= 1
+        self.streams_open -= 1
 
     async def _handle(self, state: State, call: Call) -> Answer:
         self._admit(state, call)

@@ -143,7 +143,7 @@ class Pool:
             for child in list(lane.children):
                 if child.deadline is not None and now > child.deadline:
                     child.kill("deadline")
-                elif (child.deadline is not None or child is self._shared) and self._is_too_large(child):
+                elif self._is_too_large(child):
                     child.kill("memory")
             lane.retire_idle(now)
         self._watch_shared(now)

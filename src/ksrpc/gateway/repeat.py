@@ -49,13 +49,14 @@ class Key(NamedTuple):
 class _Entry:
     """Hold one call: the task while it runs, then what came of it."""
 
-    __slots__ = ("answer", "began", "error", "has_taker", "mark", "task", "waiting")
+    __slots__ = ("answer", "began", "error", "has_items", "has_taker", "mark", "task", "waiting")
 
     def __init__(self, mark: int, began: float) -> None:
         self.mark = mark
         self.began = began
         self.waiting = 0
         self.has_taker = False  # of items, which are given once
+        self.has_items = False
         self.task: asyncio.Task[_Outcome] | None = None
         self.answer: Answer | None = None
         self.error: KsrpcError | None = None
@@ -66,6 +67,8 @@ class _Entry:
             raise _copy(self.error)
         if self.answer is not None:
             return self.answer
+        if self.has_items:
+            raise UntoldError("the call has run; its items went to another request")
         raise UntoldError("the call has run; its answer was too large to be kept for a second request")
 
     def take(self, outcome: _Outcome) -> Answer:
@@ -74,7 +77,7 @@ class _Entry:
             raise outcome
         if outcome.flow is not None and self.has_taker:
             raise UntoldError("the call has run; its items go to another request")
-        self.has_taker = True
+        self.has_taker, self.has_items = True, outcome.flow is not None
         return outcome
 
     def release(self, task: asyncio.Task[_Outcome]) -> None:

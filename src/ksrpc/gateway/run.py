@@ -7,20 +7,21 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import TypeAlias
 
-from ksrpc import wire
 from ksrpc.config import Config
-from ksrpc.errors import DeadlineError, NotAcceptableError, RefusedError
+from ksrpc.errors import DeadlineError, RefusedError
 from ksrpc.expose import ModuleSource, edition_of
 from ksrpc.gateway.call import Answer, Arguments, Call, View
 from ksrpc.gateway.flow import Flow
 from ksrpc.gateway.inline import InlineSteps, fault_of
+from ksrpc.gateway.place import plan_place
 from ksrpc.gateway.pool import Pool
-from ksrpc.limits import REQUEST, STREAM_VIEW_BYTES
-from ksrpc.model import HandleClass, Rules, User
+from ksrpc.gateway.viewing import RENDER, show
+from ksrpc.limits import REQUEST
+from ksrpc.model import HandleClass, Rules
 from ksrpc.protocol import Buffer, Meta
 from ksrpc.worker.host import Host, Outcome
+from ksrpc.worker.place import Plan
 
-_RENDER = "ksrpc_render"
 #: A root, and whether its processes are without gates.
 _Place: TypeAlias = tuple[str, bool]
 
@@ -97,18 +98,8 @@ class Executors:
         Raises:
             NotAcceptableError: The value has no such view.
         """
-        data = answer.join() if answer.flow is None else await answer.flow.gather(STREAM_VIEW_BYTES)
-        packed = wire.pack_arguments((data, media_type, options), {})
-        user = User("", Rules())
-        step = "render" if answer.flow is None else "render_items"
-        call = Call(user, f"{_RENDER}.{step}", Arguments(packed.join()), deadline)
-        rendered = await self._pool(_RENDER, is_unsafe=False).run(call)
-        view = View(*wire.parse(rendered.join()))
-        if not view.media_type:
-            error = NotAcceptableError(view.body.decode())
-            error.maybe_ran = True  # the call did run; what failed is the view of its result
-            raise error
-        return view
+        run = self._pool(RENDER, is_unsafe=False).run
+        return await show(answer, media_type, options, deadline=deadline, run=run)
 
     def _is_inline(self, root: str) -> bool:
         section = self._config.module.get(root)
@@ -165,17 +156,20 @@ class Executors:
         calls, section = self._config.call, self._config.module.get(root)
         memory_mb = (section and section.memory_mb) or calls.memory_mb
         return {
-            "boot": self._boot(root, is_unsafe=is_unsafe),
+            "boot": {**self._boot(root, is_unsafe=is_unsafe), "place": self._place(root, is_unsafe=is_unsafe)},
             "processes": (section and section.processes) or calls.processes,
             "queue": calls.queue,
             "memory_bytes": memory_mb << 20,
         }
 
+    def _place(self, root: str, *, is_unsafe: bool) -> Plan:
+        return Plan("strict") if root == RENDER else plan_place(self._config, root, is_unsafe=is_unsafe)
+
     def _boot(self, root: str, *, is_unsafe: bool) -> Meta:
-        if root == _RENDER:
+        if root == RENDER:
             path = Path(__file__).parents[1] / "worker" / "render.py"
-            sources = {_RENDER: {"path": str(path), "arguments": "any"}}
-            return {"rules": {"allow": [_RENDER]}, "sources": sources}
+            sources = {RENDER: {"path": str(path), "arguments": "any"}}
+            return {"rules": {"allow": [RENDER]}, "sources": sources}
         rules = _narrow(self._config.all_rules, [root])
         section = self._config.module.get(root)
         named = {root: self._told_source(root)} if section and section.path else {}

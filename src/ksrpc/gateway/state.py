@@ -24,6 +24,7 @@ class State:
         calls: How many calls are under way in this state.
     """
 
+    door: Doorkeeper
     executors: Executors
     registry: Registry
 
@@ -38,14 +39,10 @@ class State:
         for rules in (config.all_rules, *map(config.rules_for, config.user)):
             Surface(rules)  # a pattern that cannot be is an error now, not with the first call
         self.config = config
-        self.door = Doorkeeper(config, tokens)
+        self.door = Doorkeeper(config, tokens, former.door if former else None)
         self.allowance = Allowance()
         self.executors = Executors(config, shows_output=shows_output, former=former.executors if former else None)
         self.registry = Registry(
             self.executors, timeout_s=config.call.timeout_s, former=former.registry if former else None
         )
         self.calls = 0
-
-    def leave(self) -> None:
-        """Count a call out whose items came one by one."""
-        self.calls -= 1

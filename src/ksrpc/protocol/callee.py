@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from ksrpc.errors import ProtocolError
+from ksrpc.limits import SESSION, SessionLimits
 from ksrpc.protocol.event import BodyCame, Called, CancelCame, Described, Event
 from ksrpc.protocol.frame import FIN, Buffer, Frame, FrameType, Meta, pack_head
 from ksrpc.protocol.outbox import Stream
@@ -20,7 +21,11 @@ _RESULT = int(T.RESULT)
 
 
 class Callee(Session):
-    """Take calls and answer each exactly once."""
+    """Take calls and answer each exactly once.
+
+    Attributes:
+        accepted_bytes: How large the body of a frame may be that the peer takes.
+    """
 
     _greeting = T.HELLO
     _handlers: ClassVar[dict[int, str]] = {
@@ -29,6 +34,10 @@ class Callee(Session):
         int(T.BODY): "_on_body",
         int(T.CANCEL): "_on_cancel",
     }
+
+    def __init__(self, *, now: float, limits: SessionLimits = SESSION) -> None:
+        super().__init__(now=now, limits=limits)
+        self.accepted_bytes = limits.frame_bytes
 
     def welcome(self, meta: Meta) -> None:
         """Answer HELLO."""
@@ -57,7 +66,7 @@ class Callee(Session):
             self.outbox.put_small(pack_head(T.RESULT, call, meta, flags=FIN), body)
             return
         self._step(call, T.RESULT, 0)
-        stream = Stream(T.RESULT, call, self.limits.window_bytes, {"size": size, **(meta or {})})
+        stream = Stream(T.RESULT, call, self._value_window_bytes, {"size": size, **(meta or {})})
         stream.extend(pieces)
         stream.ended = True
         self.outbox.open(stream)
@@ -66,7 +75,9 @@ class Callee(Session):
         """Begin a value whose bytes follow with `send_answer`; the peer learns of it at once."""
         if call in self.tracks:
             self._step(call, T.RESULT, 0)
-            self.outbox.open(Stream(T.RESULT, call, self.limits.window_bytes, meta))
+            is_stream = meta.get("kind") == "stream"
+            credit = self.limits.window_bytes if is_stream else self._value_window_bytes
+            self.outbox.open(Stream(T.RESULT, call, credit, meta))
 
     def send_answer(self, call: int, pieces: Sequence[Buffer], *, ended: bool) -> None:
         """Queue bytes of a value that was begun. Does nothing for a call that has ended meanwhile."""
@@ -94,6 +105,12 @@ class Callee(Session):
             if call in self.tracks:
                 self._forget(call)
         return frame
+
+    def _on_greeting(self, frame: Frame) -> Event:
+        event = super()._on_greeting(frame)
+        self.accepted_bytes = _told(frame.meta, "frame_bytes", self.limits.frame_bytes)
+        self._value_window_bytes = _told(frame.meta, "window_bytes", self.limits.window_bytes)
+        return event
 
     def _on_call(self, frame: Frame) -> Event:
         fin = frame.flags & FIN
@@ -141,3 +158,15 @@ class Callee(Session):
             return None
         self._step(frame.call, T.CANCEL, frame.flags & FIN)
         return CancelCame(frame.call, frame.meta)
+
+
+def _told(meta: Meta, key: str, least: int) -> int:
+    """Return a size that the greeting names.
+
+    Raises:
+        ProtocolError: It is below what every peer has to take.
+    """
+    size = meta.get(key, least)
+    if type(size) is not int or not least <= size < 2**40:
+        raise ProtocolError(f"{key} in the greeting must be a number of at least {least}")
+    return size

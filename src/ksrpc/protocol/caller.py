@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from ksrpc.errors import BusyError, ProtocolError
+from ksrpc.protocol.credit import Window
 from ksrpc.protocol.event import Event, HandoverCame, RaiseCame, ResultCame, StatusCame
 from ksrpc.protocol.frame import FIN, Buffer, Flag, Frame, FrameType, Meta, pack_head
 from ksrpc.protocol.outbox import Stream
@@ -33,7 +34,8 @@ class Caller(Session):
     }
 
     def greet(self, meta: Meta) -> None:
-        """Send HELLO; the first frame of the session."""
+        """Send HELLO; the first frame of the session. `window_bytes` in it is the credit of each value."""
+        self._value_window_bytes = meta.get("window_bytes", self.limits.window_bytes)
         self._send_greeting(T.HELLO, meta)
 
     def describe(self, path: str) -> int:
@@ -150,6 +152,12 @@ class Caller(Session):
                 self.consume(frame.call, len(frame.body))
             return None
         return ResultCame(frame.call, frame.meta, frame.body, bool(fin), credited)
+
+    def _open_window(self, meta: Meta) -> Window:
+        if meta.get("kind") == "stream":
+            return super()._open_window(meta)
+        size_bytes = self._value_window_bytes
+        return Window(size_bytes, max(size_bytes, self.limits.window_max_bytes))
 
     def _on_raise(self, frame: Frame) -> Event | None:
         if not self._known(frame):

@@ -129,7 +129,7 @@ def _read_meta(data: bytes, limits: SessionLimits) -> Meta:
     meta = _seen.get(data)
     if meta is None:
         meta = _parse_meta(data, limits)
-        if len(data) <= _SEEN_BYTES and limits is SESSION:
+        if len(data) <= _SEEN_BYTES and limits.meta_depth == SESSION.meta_depth:
             if len(_seen) >= _SEEN_ENTRIES:
                 _seen.clear()
             _seen[data] = meta

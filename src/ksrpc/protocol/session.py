@@ -60,6 +60,7 @@ class Session:
         self.peer: Meta | None = None  # HELLO or WELCOME of the other side
         self.is_leaving = False
         self._window = Window(limits.connection_window_bytes, limits.connection_window_bytes)
+        self._value_window_bytes = limits.window_bytes  # credit of a value, but for a stream, at its first byte
         self._heard_at = now
         self._pinged_at = now
         self._dispatch: dict[int, Callable[[Frame], Event | None]] = {
@@ -174,9 +175,13 @@ class Session:
         size = len(frame.body)
         track.offset += size
         if track.window is None:
-            track.window = Window(self.limits.window_bytes, self.limits.window_max_bytes)
+            track.window = self._open_window(frame.meta)
         track.window.receive(size)
         self._window.receive(size)
+
+    def _open_window(self, meta: Meta) -> Window:
+        """Return the window of what begins with this meta."""
+        return Window(self.limits.window_bytes, self.limits.window_max_bytes)
 
     def _grant(self, call: int, count: int) -> None:
         if count:

@@ -6,7 +6,7 @@ Source: docs/reference/http.md.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -17,17 +17,21 @@ from ksrpc.server.exchange import HttpExchange
 from ksrpc.server.http import serve_call, serve_describe
 from ksrpc.server.jsonsocket import JsonShell
 from ksrpc.server.me import serve_me
+from ksrpc.server.metric import Metrics
 from ksrpc.server.original import METHODS, serve_original
 from ksrpc.server.page import FILES, serve_modules, serve_page
 from ksrpc.server.problem import pack_problem
 from ksrpc.server.resume import Sessions
 from ksrpc.server.shell import MakeShell, serve_socket
+from ksrpc.server.ticket import serve_ticket
 
 Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+Routes: TypeAlias = Mapping[str, Callable[[Gateway, HttpExchange], Awaitable[None]]]
 
 _log = logging.getLogger("ksrpc")
 
@@ -39,10 +43,12 @@ def make_app(gateway: Gateway) -> App:
     carry = partial(Carrier, sessions)
     shells: dict[str, MakeShell] = {"/ws/bytes": carry, "/v1/ws": carry, "/ws/json": JsonShell}
 
+    routes = {**_ROUTES, "/metrics": Metrics(gateway, sessions).serve}
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "http":
-            await _serve_http(gateway, HttpExchange(scope, receive, send))
+            await _serve_http(gateway, HttpExchange(scope, receive, send), routes)
         elif kind == "websocket":
             await serve_socket(gateway, scope, receive, send, shell=shells.get(scope["path"]))
         elif kind == "lifespan":
@@ -51,10 +57,10 @@ def make_app(gateway: Gateway) -> App:
     return app
 
 
-async def _serve_http(gateway: Gateway, exchange: HttpExchange) -> None:
+async def _serve_http(gateway: Gateway, exchange: HttpExchange, routes: Routes) -> None:
     try:
         await gateway.door.prepare(exchange.visitor)
-        await _route(gateway, exchange)
+        await _route(gateway, exchange, routes)
     except KsrpcError as exc:
         await exchange.send_problem(pack_problem(exc))
     except Exception:
@@ -62,9 +68,9 @@ async def _serve_http(gateway: Gateway, exchange: HttpExchange) -> None:
         await exchange.send_problem(pack_problem(KsrpcError("internal error; see the server's log")))
 
 
-async def _route(gateway: Gateway, exchange: HttpExchange) -> None:
+async def _route(gateway: Gateway, exchange: HttpExchange, routes: Routes) -> None:
     path = exchange.path
-    serve = _ROUTES.get(path)
+    serve = routes.get(path)
     if serve is not None:
         await serve(gateway, exchange)
     elif path.startswith("/v1/call/"):
@@ -90,12 +96,13 @@ async def _say_ready(gateway: Gateway, exchange: HttpExchange) -> None:
     await exchange.send_text(200 if gateway.is_ready else 503, f"{told}\n")
 
 
-_ROUTES: dict[str, Callable[[Gateway, HttpExchange], Awaitable[None]]] = {
+_ROUTES: Routes = {
     "/livez": _say_alive,
     "/readyz": _say_ready,
     "/api/file": _serve_file,
     "/v1/me": serve_me,
     "/v1/modules": serve_modules,
+    "/v1/ticket": serve_ticket,
     **dict.fromkeys(METHODS, serve_original),
     **dict.fromkeys(FILES, serve_page),
 }

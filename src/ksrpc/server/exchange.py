@@ -21,7 +21,8 @@ from ksrpc.server.request import read_key, read_request, take_key
 
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
-_COMMON = [
+#: In every answer: what one user is told is kept for no other.
+COMMON = [
     (b"cache-control", b"private, no-cache"),
     (b"vary", b"Authorization, Accept"),
     (b"x-content-type-options", b"nosniff"),
@@ -130,7 +131,7 @@ class HttpExchange:
         lines = [
             (b"content-type", media_type.encode()),
             (b"content-length", str(size).encode()),
-            *_COMMON,
+            *COMMON,
             *headers,
         ]
         await self._send({"type": "http.response.start", "status": status, "headers": lines})
@@ -144,7 +145,7 @@ class HttpExchange:
         lines = [
             (b"content-type", media_type.encode()),
             (b"content-length", str(len(body)).encode()),
-            *_COMMON,
+            *COMMON,
             *headers,
         ]
         await self._send({"type": "http.response.start", "status": status, "headers": lines})
@@ -152,7 +153,7 @@ class HttpExchange:
 
     async def begin(self, status: int, media_type: str, *, headers: Headers = ()) -> None:
         """Begin an answer whose length nobody knows; its parts follow."""
-        lines = [(b"content-type", media_type.encode()), *_COMMON, *headers]
+        lines = [(b"content-type", media_type.encode()), *COMMON, *headers]
         await self._send({"type": "http.response.start", "status": status, "headers": lines})
 
     async def send_part(self, body: Buffer, *, is_last: bool = False) -> None:

@@ -15,7 +15,8 @@ from ksrpc.server.cork import Cork
 
 _REFUSAL = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-type: text/plain; charset=utf-8\r\ncontent-length: 25\r\nconnection: close\r\n\r\n"
+    b"content-type: text/plain; charset=utf-8\r\ncontent-length: 25\r\nconnection: close\r\n"
+    b"cache-control: private, no-cache\r\nvary: Authorization, Accept\r\n\r\n"
     b"the headers are too long\n"
 )
 #: What `websockets` reads of a handshake, less its punctuation.

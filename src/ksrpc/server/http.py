@@ -6,7 +6,7 @@ Source: docs/reference/http.md.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from ksrpc import wire
-from ksrpc.errors import CancelledError, RefusedError, TooLargeError, UnsupportedError
+from ksrpc.errors import CancelledError, KsrpcError, RefusedError, TooLargeError, UnsupportedError
 from ksrpc.gateway import Answer, Arguments, Call, Gateway
 from ksrpc.limits import REQUEST, SESSION
 from ksrpc.model import User
@@ -22,7 +22,7 @@ from ksrpc.server.compression import compression_of, send_body
 from ksrpc.server.exchange import Headers, HttpExchange
 from ksrpc.server.feature import expect_decodable, read_features
 from ksrpc.server.negotiation import OLD_CLIENT, PICKLE_STARTS, choose_media_type
-from ksrpc.server.outflow import stream_body
+from ksrpc.server.outflow import CHECK_S, send_view, stream_body
 from ksrpc.server.problem import pack_method_problem
 from ksrpc.server.request import Options
 from ksrpc.transport.held import HEADER, RELEASE_HEADER, SESSION_HEADER, SESSION_NAME
@@ -51,11 +51,10 @@ async def serve_call(gateway: Gateway, exchange: HttpExchange, path: str) -> Non
     call = make_call(gateway, exchange, user=user, path=path, arguments=await _read_arguments(exchange))
     if media_type == wire.MEDIA_TYPE:
         call.session = open_session(gateway, exchange, user)
-    answer = gateway.glance(call)
+    answer, check = gateway.glance(call), partial(gateway.door.renew, user)
     if answer is None:
-        answer = await _answer(gateway, exchange, call)
+        answer = await _answer(gateway, exchange, call, check)
     if answer.flow is not None and media_type == wire.MEDIA_TYPE:
-        check = partial(gateway.door.renew, user)
         await stream_body(exchange, answer.flow, label_headers(answer), check=check)
         return
     if media_type == wire.MEDIA_TYPE:
@@ -66,7 +65,7 @@ async def serve_call(gateway: Gateway, exchange: HttpExchange, path: str) -> Non
     options = {name.removeprefix("_"): text for name, text in exchange.query.items() if name.startswith("_")}
     options.pop("format", None)
     shown = await gateway.render(answer, media_type, options, call.deadline)
-    await exchange.send_body(200, shown.media_type, shown.body, headers=label_headers(answer))
+    await send_view(exchange, shown, headers=label_headers(answer))
 
 
 async def _send_value(gateway: Gateway, exchange: HttpExchange, media_type: str, answer: Answer) -> None:
@@ -80,12 +79,13 @@ async def _send_value(gateway: Gateway, exchange: HttpExchange, media_type: str,
         await exchange.send_pieces(200, media_type, answer.pieces, answer.size, headers=headers)
 
 
-async def _answer(gateway: Gateway, exchange: HttpExchange, call: Call) -> Answer:
+async def _answer(gateway: Gateway, exchange: HttpExchange, call: Call, check: Callable[[], object]) -> Answer:
     """Run a call; one that its client names by a key, once."""
     whole, key = call.arguments.rest is None, exchange.key
     if key is None:
-        return await watch_client(exchange, gateway.handle(call), whole=whole)
-    return await gateway.repeats.answer(call, key, exchange.wait_gone if whole else None)
+        return await watch_client(exchange, gateway.handle(call), whole=whole, check=check)
+    answer = await gateway.repeats.answer(call, key, exchange.wait_gone if whole else None)
+    return _still_for(answer, check)
 
 
 async def serve_describe(gateway: Gateway, exchange: HttpExchange, path: str) -> None:
@@ -174,14 +174,24 @@ def label_headers(answer: Answer) -> Headers:
     return ()
 
 
-async def watch_client(exchange: HttpExchange, handling: Awaitable[Answer], *, whole: bool) -> Answer:
-    """Wait for the answer; a client that goes away takes its call with it."""
+async def watch_client(
+    exchange: HttpExchange, handling: Awaitable[Answer], *, whole: bool, check: Callable[[], object]
+) -> Answer:
+    """Wait for the answer; a client that goes away, or loses its right, takes its call with it.
+
+    Args:
+        exchange: The request.
+        handling: Runs the call.
+        whole: Whether the arguments were read: only then is it to be seen that the client is gone.
+        check: Raises once the caller has lost the right; asked every second.
+    """
     if not whole:
-        return await handling
+        return _still_for(await handling, check)
     task = asyncio.ensure_future(handling)
     gone = asyncio.ensure_future(exchange.wait_gone())
     try:
-        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        while not (await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED, timeout=CHECK_S))[0]:
+            await _check_running(task, check)
         if not task.done():
             task.cancel()
         return await task
@@ -192,6 +202,29 @@ async def watch_client(exchange: HttpExchange, handling: Awaitable[Answer], *, w
         raise CancelledError("the client closed the connection") from None
     finally:
         gone.cancel()
+
+
+async def _check_running(task: asyncio.Future[Answer], check: Callable[[], object]) -> None:
+    """End a call whose caller has lost the right."""
+    try:
+        check()
+    except KsrpcError as exc:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        exc.maybe_ran = True
+        raise
+
+
+def _still_for(answer: Answer, check: Callable[[], object]) -> Answer:
+    """Give nothing of an answer to a caller who has lost the right meanwhile."""
+    try:
+        check()
+    except KsrpcError as exc:
+        if answer.flow is not None:
+            answer.flow.close()
+        exc.maybe_ran = True
+        raise
+    return answer
 
 
 async def _read_arguments(exchange: HttpExchange) -> Arguments:

@@ -147,6 +147,7 @@ class JsonShell(Shell):
         try:
             _check_size(answer.size)
             shown = await self._gateway.render(answer, media_type, OPTIONS, call.deadline)
+            shown = await shown.gather(JSON_SOCKET.answer_bytes)
             _check_size(len(shown.body))
         except Exception as exc:
             return pack_failure(entry.question, exc)[1]

@@ -7,15 +7,19 @@ Source: docs/reference/original.md.
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from ksrpc import wire
 from ksrpc.errors import ArgumentError
 from ksrpc.gateway import Arguments, Gateway, View
+from ksrpc.limits import RESULT
 from ksrpc.model import User
 from ksrpc.server.envelope import OPTIONS, Question, choose_view, is_csv, pack_failure, pack_problem_fields, pack_view
 from ksrpc.server.exchange import Headers, HttpExchange
 from ksrpc.server.http import CALL_OPTIONS, label_headers, make_call, read_json_arguments, watch_client
+from ksrpc.server.outflow import send_view
 from ksrpc.server.problem import pack_method_problem
 
 METHODS = {"/api/get": "GET", "/api/post": "POST"}
@@ -36,7 +40,7 @@ async def serve_original(gateway: Gateway, exchange: HttpExchange) -> None:
         await _send(exchange, fields, headers=problem.headers)
         return
     if is_csv(view):
-        await exchange.send_body(200, view.media_type, view.body, headers=headers)
+        await send_view(exchange, view, headers=headers)
     else:
         await _send(exchange, pack_view(question, view), headers=headers)
 
@@ -49,8 +53,12 @@ async def _call(gateway: Gateway, exchange: HttpExchange, *, user: User, questio
         _refuse_arguments(exchange)
     arguments = Arguments(wire.pack_arguments(question.args, question.kwargs).join())
     call = make_call(gateway, exchange, user=user, path=question.func, arguments=arguments)
-    answer = await watch_client(exchange, gateway.handle(call), whole=True)
-    return await gateway.render(answer, media_type, OPTIONS, call.deadline), label_headers(answer)
+    check = partial(gateway.door.renew, user)
+    answer = await watch_client(exchange, gateway.handle(call), whole=True, check=check)
+    view = await gateway.render(answer, media_type, OPTIONS, call.deadline)
+    if not is_csv(view):
+        view = await view.gather(RESULT.message_bytes)
+    return view, label_headers(answer)
 
 
 def _refuse_arguments(exchange: HttpExchange) -> None:

@@ -6,10 +6,12 @@ Source: docs/spec/protocol.md "Streams", docs/reference/http.md "Streams".
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import Awaitable, Callable
 
 from ksrpc.errors import LostError
-from ksrpc.gateway import Answer
+from ksrpc.gateway import Answer, View
 from ksrpc.gateway.flow import Flow
 from ksrpc.limits import STREAM_IDLE_S, STREAM_QUEUE_BYTES
 from ksrpc.protocol import Buffer, Callee
@@ -18,8 +20,9 @@ from ksrpc.server.exchange import Headers, HttpExchange
 from ksrpc.transport.link import RaisedError
 from ksrpc.wire.item import MEDIA_TYPE, pack_end
 
+_log = logging.getLogger("ksrpc")
 #: How often a stream looks whether its caller may still have it [s].
-_CHECK_S = 1.0
+CHECK_S = 1.0
 #: Sends what waits; waits until the peer or the carrier moved on.
 Step = Callable[[], Awaitable[object]]
 
@@ -73,6 +76,29 @@ async def stream_body(exchange: HttpExchange, flow: Flow, headers: Headers, *, c
         flow.close()
 
 
+async def send_view(exchange: HttpExchange, view: View, *, headers: Headers) -> None:
+    """Answer a request with a view; a large one piece by piece. One that breaks off never ends as a whole one does."""
+    if view.rest is None:
+        await exchange.send_body(200, view.media_type, view.body, headers=headers)
+        return
+    gone = asyncio.ensure_future(exchange.wait_gone())
+    try:
+        async with contextlib.aclosing(view.rest) as rest:
+            await exchange.begin(200, view.media_type, headers=headers)
+            await bounded(exchange.send_part(view.body))
+            async for piece in rest:
+                if gone.done():
+                    return
+                await bounded(exchange.send_part(piece))
+            await exchange.send_part(b"", is_last=True)
+    except LostError:
+        pass  # nobody takes it: the connection is closed with the request
+    except Exception as exc:
+        _log.warning("a view broke off, its connection is closed: %s", exc)
+    finally:
+        gone.cancel()
+
+
 async def _next_records(
     flow: Flow, gone: asyncio.Future[None], check: Callable[[], object]
 ) -> tuple[tuple[Buffer, ...], bool]:
@@ -80,7 +106,7 @@ async def _next_records(
     taking = asyncio.ensure_future(flow.take())
     try:
         while not taking.done() and not gone.done():
-            await asyncio.wait((taking, gone), return_when=asyncio.FIRST_COMPLETED, timeout=_CHECK_S)
+            await asyncio.wait((taking, gone), return_when=asyncio.FIRST_COMPLETED, timeout=CHECK_S)
             check()
         if not taking.done():
             return (), True

@@ -38,6 +38,16 @@ class Sessions:
         self._known[name] = session
         return name
 
+    @property
+    def connected(self) -> int:
+        """Return how many have a connection."""
+        return len(self._known) - len(self._kept)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many have none."""
+        return len(self._kept)
+
     def find(self, name: object, user: User) -> SessionShell:
         """Return the session of this name.
 

@@ -25,7 +25,9 @@ from ksrpc.errors import (
 )
 from ksrpc.gateway import Gateway
 from ksrpc.gateway.identify import Visitor
+from ksrpc.gateway.ticket import find_ticket
 from ksrpc.model import User
+from ksrpc.server.exchange import COMMON
 from ksrpc.server.problem import pack_problem
 from ksrpc.server.request import comes_by_file
 from ksrpc.transport.steady import EXTENSION, SteadyProtocol
@@ -129,16 +131,18 @@ async def serve_socket(
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     client = scope.get("client")
     visitor = Visitor(client[0] if client else "", headers, is_unix=comes_by_file(scope))
+    ticket, protocol = find_ticket(headers)
     try:
-        await gateway.door.prepare(visitor)
-        user = gateway.door.identify(visitor)
+        user = await _let_in(gateway, visitor, scope["path"], ticket)
         if shell is None:
             raise NotFoundError("no such address; sessions are at /ws/bytes, calls in JSON at /ws/json")
+        seats = gateway.door.seats
+        seats.take(user.name, gateway.config.access.connections)
     except KsrpcError as exc:
         await _reject(send, exc)
         return
-    await send({"type": "websocket.accept"})
     try:
+        await send({"type": "websocket.accept", "subprotocol": protocol} if ticket else {"type": "websocket.accept"})
         made = shell(gateway, user, visitor, send)
         made.steady = scope.get("extensions", {}).get(EXTENSION)
         await made.serve(receive)
@@ -146,6 +150,20 @@ async def serve_socket(
         await send(_pack_close(exc))
     except (OSError, asyncio.CancelledError):
         return
+    finally:
+        seats.leave(user.name)
+
+
+async def _let_in(gateway: Gateway, visitor: Visitor, route: str, ticket: str) -> User:
+    """Identify who opens a connection: by the token, or by a ticket where there is none."""
+    door = gateway.door
+    if ticket and "authorization" not in visitor.headers:
+        user = door.take_ticket(visitor, route, ticket)
+    else:
+        await door.prepare(visitor)
+        user = door.identify(visitor)
+    door.check_origin(visitor)
+    return user
 
 
 def _pack_close(error: BaseException) -> Message:
@@ -157,6 +175,6 @@ async def _reject(send: Send, exc: KsrpcError) -> None:
     """Refuse the handshake with a true status and a problem document."""
     problem = pack_problem(exc)
     body = msgspec.json.encode(problem.fields)
-    headers = [(b"content-type", b"application/problem+json"), *problem.headers]
+    headers = [(b"content-type", b"application/problem+json"), *COMMON, *problem.headers]
     await send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": body})

@@ -142,7 +142,8 @@ class SessionShell:
         """Send in large slices where they take no time on the way."""
         limits = self._session.limits
         is_near = self._gateway.door.is_near(visitor)
-        self._session.outbox.slice_bytes = limits.near_slice_bytes if is_near else limits.slice_bytes
+        near_bytes = min(limits.near_slice_bytes, self._session.accepted_bytes)
+        self._session.outbox.slice_bytes = near_bytes if is_near else limits.slice_bytes
 
     def leave(self, carrier: Carrier, *, is_broken: bool) -> None:
         """Part from a connection: wait for another one if this one broke, end if it was closed."""
@@ -192,6 +193,7 @@ class SessionShell:
             self._pull = self._ledger.pull
             self.name = self._sessions.add(self)
             fields |= {"session": self.name, "resume_s": self._sessions.limits.window_s}
+        self._suit(self.visitor)
         self._features = wire.share_features(event.meta.get("features"))
         codecs = wire.share_codecs(event.meta.get("codecs"))
         self._compression = choose_compression(self._gateway, self.visitor, codecs)
@@ -328,7 +330,9 @@ class SessionShell:
         return min(asked / 1000, limit) if isinstance(asked, _NUMBER) and asked > 0 else limit
 
     def _spawn_flush(self) -> None:
-        if not self._flush_now():
+        if self._flush_now():
+            self._moved.set()  # who holds an answer back until there is room has it now
+        else:
             self.spawn(self._flush())
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:

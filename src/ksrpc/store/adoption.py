@@ -20,6 +20,7 @@ from collections.abc import Callable, Container
 
 from ksrpc.errors import BusyError
 from ksrpc.limits import TOKEN_CHARS
+from ksrpc.store.bucket import Bucket
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS adopted_token (
@@ -56,10 +57,9 @@ class Scale:
 
     def __init__(self, salt: bytes, clock: Callable[[], float] = time.monotonic) -> None:
         self._salt = salt
-        self._clock = clock
         self._known: dict[bytes, bytes] = {}
         self._weighing = threading.Lock()
-        self._left, self._looked_at = _BURST, clock()
+        self._trials = Bucket(_BURST, _PER_SECOND, clock)
 
     def recall(self, token: str) -> bytes | None:
         """Return the hash of a token that was weighed before."""
@@ -80,18 +80,11 @@ class Scale:
             known = self._known.get(digest)
             if known is not None:
                 return known
-            self._spend()
+            if not self._trials.spend():
+                raise BusyError("too many unknown tokens are being tried; try again in a second")
             made = self._known[digest] = hash_token(token, self._salt)
             self._forget(wanted)
             return made
-
-    def _spend(self) -> None:
-        now = self._clock()
-        self._left = min(_BURST, self._left + (now - self._looked_at) * _PER_SECOND)
-        self._looked_at = now
-        if self._left < 1:
-            raise BusyError("too many unknown tokens are being tried; try again in a second")
-        self._left -= 1
 
     def _forget(self, wanted: Container[bytes]) -> None:
         if len(self._known) > _REMEMBERED:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -34,6 +35,7 @@ from ksrpc.transport.watch import Sizes, State, Trail, Trails, Watch
 
 _GRACE_S = ANSWER_GRACE_S
 _ROOM_BYTES = 1 << 16
+_SLICE_BYTES = 1 << 20
 #: So much of a stream is taken in before its items are taken.
 _ITEMS_BYTES = 1 << 18
 
@@ -152,7 +154,7 @@ class _Line(asyncio.BufferedProtocol):
         transport, written, total = self._transport, 0, sum(map(len, body))
         if body:
             exchange.trail.turn(State.SENDING, lambda: _left(transport, written, total))
-        for piece in body:
+        for piece in _sliced(body):
             await self._writable.wait()
             if exchange.future.done() or self.is_lost:
                 return  # the answer, or the loss, says why
@@ -183,6 +185,14 @@ class _Line(asyncio.BufferedProtocol):
         elif exchange is not None and not exchange.future.done():
             error.maybe_ran = error.maybe_ran and exchange.was_sent
             exchange.future.set_exception(error)
+
+
+def _sliced(pieces: Sequence[Buffer]) -> Iterator[memoryview]:
+    """Cut large pieces: a transport copies what of one cannot be sent at once."""
+    for piece in pieces:
+        view = memoryview(piece).cast("B")
+        for start in range(0, len(view), _SLICE_BYTES):
+            yield view[start : start + _SLICE_BYTES]
 
 
 class AsyncHttpShell:
@@ -232,6 +242,9 @@ class AsyncHttpShell:
     def close(self) -> None:
         """Close the idle connections."""
         _close_all(self._idle)
+
+    async def wait_closed(self) -> None:
+        """Return: nobody has to be told."""
 
     async def _deliver(self, request: Request, connect_s: float | None, timeout_s: float | None) -> Any:
         """Exchange a request, once more if its connection broke."""

@@ -12,16 +12,17 @@ import contextlib
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
-from ksrpc.errors import BusyError, ConnectError, DeadlineError, KsrpcError, LostError
+from ksrpc.errors import BusyError, ConnectError, DeadlineError, KsrpcError
 from ksrpc.limits import ANSWER_GRACE_S, SESSION
 from ksrpc.protocol import Buffer, Meta
+from ksrpc.transport.acarrier import Carrier, connect
 from ksrpc.transport.backoff import PASSING, Backoff
 from ksrpc.transport.conversation import Conversation
-from ksrpc.transport.dial import Address, explain_silence, join
+from ksrpc.transport.dial import PART_S, Address
 from ksrpc.transport.ending import LoopEnd
 from ksrpc.transport.feed import Feed
 from ksrpc.transport.held import RELEASES
@@ -30,130 +31,13 @@ from ksrpc.transport.waiter import Pledge
 from ksrpc.transport.watch import Watch
 
 _KEEP_S = 5.0
-#: With fewer calls under way each is sent at once.
-_FEW = 3
 _GRACE_S = ANSWER_GRACE_S
-
-
-class _Carrier(asyncio.BufferedProtocol):
-    """Move bytes between the loop's transport and a conversation.
-
-    Attributes:
-        changed: The handshake or the greeting went on, or the connection is over.
-        failure: Why it is over; a ConnectError if it broke, any other if it was ended.
-        on_end: Is told of it.
-    """
-
-    def __init__(self, talk: Conversation) -> None:
-        self.talk = talk
-        self.transport: asyncio.WriteTransport | None = None
-        self.changed = asyncio.Event()
-        self.failure: KsrpcError | None = None
-        self.on_end: Callable[[KsrpcError], None] | None = None
-        self.is_open = False
-        self._may_write = True
-        self._is_due = False
-        self._room = memoryview(b"")
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the handshake."""
-        self.transport = cast(asyncio.WriteTransport, transport)  # uvloop's is one without saying so
-        self.transport.write(self.talk.request())
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Lend the room for what comes."""
-        self._room = self.talk.room()
-        return self._room
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Take it in; a server that breaks a rule is cut off."""
-        data = self._room[:nbytes]
-        try:
-            if self.is_open:
-                self.talk.receive(data)
-            else:
-                self._shake(data)
-        except KsrpcError as exc:
-            self.fail(exc)
-            return
-        self.flush()
-        self.changed.set()
-
-    def _shake(self, data: memoryview) -> None:
-        self.is_open = self.talk.shake(data)
-        if self.is_open and self.talk.welcome and self.transport is not None:
-            self.transport.write(self.talk.attach())
-
-    def eof_received(self) -> None:
-        """Take note that the server hung up."""
-        self.fail(ConnectError("the server closed the connection"))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Fail what waits."""
-        self.fail(ConnectError(f"the connection broke: {exc}" if exc else "the server closed the connection"))
-
-    def pause_writing(self) -> None:
-        """Hold frames back."""
-        self._may_write = False
-
-    def resume_writing(self) -> None:
-        """Go on."""
-        self._may_write = True
-        self.flush()
-
-    def flush(self) -> None:
-        """Write what waits, as far as the carrier takes it."""
-        talk = self.talk
-        more = self.is_open and not talk.session.outbox.is_empty and (talk.is_attached or not talk.welcome)
-        more = more and not talk.loss  # who waited was told by then that it was not sent
-        while more and self._may_write and self.transport is not None and self.failure is None:
-            data, more = talk.pull()
-            self.transport.write(data)
-
-    def flush_soon(self) -> None:
-        """Write what waits: with the loop's next turn, and what comes until then, if other calls are under way."""
-        if len(self.talk.waiters) < _FEW:
-            self.flush()
-        elif not self._is_due:
-            self._is_due = True
-            asyncio.get_running_loop().call_soon(self._flush_due)
-
-    def _flush_due(self) -> None:
-        self._is_due = False
-        self.flush()
-
-    def tick(self) -> None:
-        """Send a heartbeat if one is due; give a silent server up."""
-        try:
-            self.talk.tick(time.monotonic())
-        except LostError as exc:
-            self.fail(ConnectError(str(exc)))
-        except KsrpcError as exc:
-            self.fail(exc)
-        self.flush()
-
-    def fail(self, error: KsrpcError) -> None:
-        """End the connection."""
-        if self.failure is not None:
-            return
-        self.failure = error
-        self.changed.set()
-        if self.transport is not None:
-            self.transport.abort()
-        if self.on_end is not None:
-            self.on_end(error)
-
-    def leave(self) -> None:
-        """Say good-bye and hang up at once."""
-        if self.transport is not None and self.failure is None:
-            self.transport.write(self.talk.part())
-            self.fail(ConnectError("the connection was closed here"))
 
 
 class AsyncSocketShell:
     """Make calls on the loop that opened it; use `open`."""
 
-    def __init__(self, carrier: _Carrier, address: Address, connect_s: float | None) -> None:
+    def __init__(self, carrier: Carrier, address: Address, connect_s: float | None) -> None:
         self._talk = carrier.talk
         self._address = address
         self._connect_s = connect_s
@@ -173,12 +57,12 @@ class AsyncSocketShell:
             ConnectError: There is no ksrpc WebSocket.
             KsrpcError: The server refuses; the class says why.
         """
-        carrier = await _connect(Conversation(address.ws_url, token=token, watch=watch), address, connect_s)
+        carrier = await connect(Conversation(address.ws_url, token=token, watch=watch), address, connect_s)
         shell = cls(carrier, address, connect_s)
         await shell._adopt(carrier)
         return shell
 
-    async def _adopt(self, carrier: _Carrier) -> None:
+    async def _adopt(self, carrier: Carrier) -> None:
         self._carrier = carrier
         carrier.on_end = partial(_tell_end, weakref.ref(self), carrier.talk)
         if self._end is not None:
@@ -210,11 +94,20 @@ class AsyncSocketShell:
     def close(self) -> None:
         """Say good-bye and hang up; calls under way fail."""
         self._keeper.cancel()
+        if self._talk.loss:
+            return
+        self._talk.lose("the connection was closed here")
+        if self._restoring is None or self._restoring.done():
+            self._carrier.part()
+        else:  # it says good-bye where it gets through
+            self._loop.call_later(PART_S, self._restoring.cancel)
+
+    async def wait_closed(self) -> None:
+        """Wait until the server has heard the good-bye, which takes two seconds at most."""
         if self._restoring is not None:
-            self._restoring.cancel()
-        if not self._talk.loss:
-            self._talk.lose("the connection was closed here")
-            self._carrier.leave()
+            await asyncio.wait([self._restoring])
+        if self._carrier.transport is not None:
+            await self._carrier.gone.wait()
 
     def on_end(self, error: KsrpcError) -> None:
         """Find another connection if this one broke and the server keeps the session for calls under way."""
@@ -226,23 +119,24 @@ class AsyncSocketShell:
     async def _restore(self) -> None:
         """Carry the session on on another connection; who waits does so on."""
         backoff = Backoff(self._talk.resume_s)
-        while not self._talk.loss:
+        while True:
+            is_last = bool(self._talk.loss)  # it was closed: only the server is to be told
             self._talk.restart()
             times_s = (self._connect_s, SESSION.hello_s, backoff.left_s)
             try:
-                carrier = await _connect(self._talk, self._address, min(t for t in times_s if t is not None))
+                carrier = await connect(self._talk, self._address, min(t for t in times_s if t is not None))
             except PASSING as exc:
                 pause_s = backoff.pause_s(exc)
-                if pause_s is None or not self._talk.is_wanted:
+                if is_last or pause_s is None or not (self._talk.is_wanted or self._talk.loss):
                     self._talk.lose("the connection broke and could not be resumed")
                     return
-                await asyncio.sleep(pause_s)
+                await asyncio.sleep(0 if self._talk.loss else pause_s)
             except Exception as exc:  # whatever it is, nobody may wait on
                 self._talk.lose(f"the connection broke, and the session cannot be resumed: {exc}")
                 return
             else:
                 await self._adopt(carrier)
-                carrier.flush()
+                carrier.part() if self._talk.loss else carrier.flush()
                 return
 
     async def _await(self, call: int, pledge: Pledge, timeout_s: float | None) -> Any:
@@ -346,34 +240,6 @@ class _LoopItems(AsyncInlet):
         self._shell.drop(self._call)
 
 
-async def _connect(talk: Conversation, address: Address, connect_s: float | None) -> _Carrier:
-    """Connect, shake hands, and greet or go on where the last connection broke."""
-    carrier = _Carrier(talk)
-    try:
-        async with asyncio.timeout(connect_s):
-            await join(address, carrier, connect_s)
-        async with asyncio.timeout(connect_s if connect_s is not None else SESSION.hello_s):
-            await _greet(carrier)
-    except TimeoutError:
-        carrier.fail(ConnectError("too late"))
-        said = "the server accepted the connection and then said nothing"
-        raise ConnectError(said if carrier.transport else explain_silence(address, connect_s)) from None
-    except BaseException:
-        carrier.fail(ConnectError("given up"))
-        raise
-    return carrier
-
-
-async def _greet(carrier: _Carrier) -> None:
-    while not carrier.talk.is_attached:
-        if carrier.failure is not None:
-            text = str(carrier.failure)
-            greets = f"the server did not greet: {text}" if carrier.is_open else text
-            raise carrier.failure if not isinstance(carrier.failure, ConnectError) else ConnectError(greets)
-        carrier.changed.clear()
-        await carrier.changed.wait()
-
-
 def _tell_end(reference: weakref.ref[AsyncSocketShell], talk: Conversation, error: KsrpcError) -> None:
     shell = reference()
     if shell is not None:
@@ -382,7 +248,7 @@ def _tell_end(reference: weakref.ref[AsyncSocketShell], talk: Conversation, erro
         talk.lose(str(error))
 
 
-def _hang_up(reference: weakref.ref[_Carrier]) -> None:
+def _hang_up(reference: weakref.ref[Carrier]) -> None:
     carrier = reference()
     if carrier is not None:
         carrier.talk.lose("its event loop has ended")  # nobody is left who could go on elsewhere

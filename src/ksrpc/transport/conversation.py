@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from ksrpc import __version__, wire
 from ksrpc.errors import KsrpcError, LostError, ProtocolError
-from ksrpc.limits import RESUME
+from ksrpc.limits import CLIENT_SESSION, RESUME
 from ksrpc.protocol import Buffer, Caller, FrameType, Meta, pack_head
 from ksrpc.protocol.event import Event, GoAwayCame, Greeted, RaiseCame, ResultCame, StatusCame
 from ksrpc.protocol.ledger import Ledger, parse_count
@@ -31,6 +31,7 @@ from ksrpc.transport.sight import News, look_at
 from ksrpc.transport.upload import WHOLE_BYTES, compact
 from ksrpc.transport.watch import Sight, Watch
 
+_LIMITS = CLIENT_SESSION
 #: Small frames go out together until they are so many bytes.
 _JOIN_BYTES = 1 << 14
 
@@ -75,7 +76,7 @@ class Conversation:
         self.is_suspect = False
         self.waiters: dict[int, Waiting] = {}
         self.held: set[str] = set()
-        self.session = Caller(now=time.monotonic())
+        self.session = Caller(now=time.monotonic(), limits=_LIMITS)
         self._ledger: Ledger | None = Ledger(self.session)
         self._pull = self._ledger.pull
         self._url = url
@@ -100,6 +101,11 @@ class Conversation:
         spare = self._inlet.room()
         return spare if self._landing is None else self._landing.room(spare)
 
+    @property
+    def is_landing(self) -> bool:
+        """Tell whether all of that place belongs to a frame that has begun."""
+        return self._landing is not None
+
     # the handshake
 
     def request(self) -> bytes:
@@ -116,8 +122,9 @@ class Conversation:
         if not self._passage.shake(data):
             return False
         if not self.welcome:
-            told = {"ksrpc": __version__, "features": sorted(wire.FEATURES), "codecs": wire.INFLATED, "resume": True}
-            self.session.greet(told)
+            sizes = {"frame_bytes": _LIMITS.frame_bytes, "window_bytes": _LIMITS.value_window_bytes}
+            can = {"features": sorted(wire.FEATURES), "codecs": wire.INFLATED, "resume": True}
+            self.session.greet({"ksrpc": __version__, **can, **sizes})
         return True
 
     # another socket

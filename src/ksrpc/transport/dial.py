@@ -10,6 +10,7 @@ import contextlib
 import os
 import socket
 import ssl
+import time
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -23,6 +24,9 @@ _UNIX = "+unix"
 #: Of `sun_path`, less its end.
 _SOCKET_BYTES = 107
 _TUNNEL_BYTES = 4096
+_DRAIN_BYTES = 1 << 16
+#: How long who closes a connection waits until the other side has heard of it [s].
+PART_S = 2.0
 
 
 class Address(NamedTuple):
@@ -243,6 +247,18 @@ def _explain(address: Address, exc: Exception, timeout_s: float | None) -> Conne
     reason = os.strerror(number) if number > 0 else getattr(exc, "strerror", None) or exc
     asked = "is the proxy right?" if address.proxy else "is the server running?"
     return ConnectError(f"no connection to {address}: {reason}; {asked}")
+
+
+def part_from(sock: socket.socket, farewell: bytes) -> None:
+    """Say good-bye and wait until the other side has hung up, two seconds at most: what it was sent is then there."""
+    until = time.monotonic() + PART_S
+    with contextlib.suppress(OSError):
+        sock.settimeout(PART_S)
+        sock.sendall(farewell)
+        while (left_s := until - time.monotonic()) > 0:
+            sock.settimeout(left_s)
+            if not sock.recv(_DRAIN_BYTES):
+                return
 
 
 def hang_up(sock: socket.socket) -> None:

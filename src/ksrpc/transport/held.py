@@ -5,6 +5,7 @@ Source: docs/spec/protocol.md "Handles".
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections import deque
@@ -64,16 +65,18 @@ class HandleSession:
     Attributes:
         name: Random; the server takes no other client's handles with it.
         is_used: Whether an object was kept for it.
+        pid: Which process it was kept for.
     """
 
     def __init__(self) -> None:
         self.name = secrets.token_hex(16)
         self.is_used = False
+        self.pid = 0
         self._released: deque[str] = deque()
 
     def adopt(self, handle: object, description: Any) -> Held:
         """Make what an answer stands for."""
-        self.is_used = True
+        self.is_used, self.pid = True, os.getpid()
         return Held(check_handle(handle), description, self._released.append)
 
     def headers(self) -> dict[str, str]:

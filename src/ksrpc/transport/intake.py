@@ -17,17 +17,23 @@ def arm(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", POLL_S, 0))
 
 
-def receive(sock: socket.socket, room: memoryview) -> int | None:
+def receive(sock: socket.socket, room: memoryview, *, fill: bool = False) -> int | None:
     """Read once; return how much came, 0 at the end, None if nothing did within the poll time.
+
+    Args:
+        sock: Was made ready by `arm`.
+        room: Where to.
+        fill: Whether to wait until it is full, or for the poll time: the system then looks up, not this process.
 
     Raises:
         OSError: The connection broke.
         ValueError: It was hung up here meanwhile.
     """
     try:
-        if isinstance(sock, ssl.SSLSocket) and not sock.pending() and not select.select([sock], [], [], POLL_S)[0]:
-            return None
-        return sock.recv_into(room)
+        if isinstance(sock, ssl.SSLSocket):
+            is_there = sock.pending() or select.select([sock], [], [], POLL_S)[0]
+            return sock.recv_into(room) if is_there else None
+        return sock.recv_into(room, 0, socket.MSG_WAITALL if fill else 0)
     except (BlockingIOError, ssl.SSLWantReadError):
         return None
 

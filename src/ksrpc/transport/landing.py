@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from ksrpc.limits import SESSION
-from ksrpc.protocol import Buffer, Frame, FrameType
+from ksrpc.limits import CLIENT_SESSION
+from ksrpc.protocol import Buffer, Frame, FrameType, Meta
 from ksrpc.protocol.frame import HEADER, parse_frame
 from ksrpc.wire import Reader
 
@@ -29,8 +29,11 @@ class Receiver(Protocol):
 
     ahead_bytes: int
 
-    def open_slice(self) -> Reader | None:
-        """Return what takes the bytes of the next slice as they come; None if it has to be there whole."""
+    def open_slice(self, meta: Meta) -> Reader | None:
+        """Return what takes the bytes of the next slice, which begins with this meta, as they come.
+
+        None if it has to be there whole.
+        """
 
     def fill_slice(self, count: int) -> None:
         """Take note that bytes of it came."""
@@ -50,9 +53,9 @@ class Landing:
 
     __slots__ = ("_is_direct", "_left", "_reader", "_receiver", "body_bytes", "frame", "head")
 
-    def __init__(self, head: bytes, body_bytes: int, receiver: Receiver, reader: Reader) -> None:
+    def __init__(self, head: bytes, frame: Frame, body_bytes: int, receiver: Receiver, reader: Reader) -> None:
         self.head = head
-        self.frame: Frame = parse_frame(head)
+        self.frame = frame
         self.body_bytes = body_bytes
         self._left = body_bytes
         self._receiver = receiver
@@ -116,14 +119,18 @@ def open_landing(message_bytes: int, begun: memoryview, receivers: Mapping[int, 
     _, _, meta_bytes, call, _ = HEADER.unpack_from(begun)
     start = HEADER.size + meta_bytes
     body_bytes = message_bytes - start
-    if len(begun) < start or not LARGE_BYTES <= body_bytes <= SESSION.frame_bytes:
+    if len(begun) < start or not LARGE_BYTES <= body_bytes <= CLIENT_SESSION.frame_bytes:
         return None
     if message_bytes - len(begun) < _LEAST_BYTES:
         return None
     receiver = receivers.get(call)
-    reader = receiver.open_slice() if receiver is not None else None
-    if receiver is None or reader is None:
+    if receiver is None:
         return None
-    landing = Landing(bytes(begun[:start]), body_bytes, receiver, reader)
+    head = bytes(begun[:start])
+    frame = parse_frame(head)
+    reader = receiver.open_slice(frame.meta)
+    if reader is None:
+        return None
+    landing = Landing(head, frame, body_bytes, receiver, reader)
     landing.begin(begun[start:])
     return landing

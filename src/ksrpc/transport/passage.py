@@ -15,12 +15,12 @@ from websockets.uri import parse_uri
 
 from ksrpc import __version__
 from ksrpc.errors import ConnectError, KsrpcError, LostError
-from ksrpc.limits import SESSION
+from ksrpc.limits import CLIENT_SESSION
 from ksrpc.protocol import Buffer
 from ksrpc.transport.inlet import Inlet
 from ksrpc.transport.problem import parse_problem
 
-_MAX_MESSAGE = SESSION.frame_bytes + SESSION.meta_bytes + 64
+_MAX_MESSAGE = CLIENT_SESSION.frame_bytes + CLIENT_SESSION.meta_bytes + 64
 
 
 class Passage:

@@ -6,11 +6,13 @@ One address that swallows what is sent to it does not cost the others their chan
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import queue
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 _Found: TypeAlias = list[tuple[int, int, int, str, Any]]
@@ -72,11 +74,7 @@ async def areach(host: str, port: int, deadline: Deadline) -> socket.socket:
         OSError: As `reach`.
     """
     loop = asyncio.get_running_loop()
-    if _is_address(host):  # nobody is asked, and no thread is needed for it
-        found = _resolve(host, port, deadline)
-    else:
-        async with asyncio.timeout(deadline.share_s()):
-            found = list(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    found = _resolve(host, port, deadline) if _is_address(host) else await _aresolve(host, port, deadline)
     failure: OSError = OSError("it has no address")
     for tried, (family, kind, protocol, _, place) in enumerate(found):
         sock = socket.socket(family, kind, protocol)
@@ -100,16 +98,9 @@ def _resolve(host: str, port: int, deadline: Deadline) -> _Found:
     """Ask for a host's addresses; in a thread if there is a bound, since the system keeps none."""
     timeout_s = deadline.share_s()
     if timeout_s is None or _is_address(host):
-        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        return _look_up(host, port)
     answers: queue.SimpleQueue[_Found | Exception] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            answers.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
-        except (OSError, UnicodeError) as exc:
-            answers.put(exc)
-
-    threading.Thread(target=ask, name="ksrpc-resolver", daemon=True).start()
+    _ask(host, port, answers.put)
     try:
         found = answers.get(timeout=timeout_s)
     except queue.Empty:
@@ -117,6 +108,43 @@ def _resolve(host: str, port: int, deadline: Deadline) -> _Found:
     if isinstance(found, Exception):
         raise found
     return found
+
+
+async def _aresolve(host: str, port: int, deadline: Deadline) -> _Found:
+    """Do what `_resolve` does, awaited. Threads of the loop would be waited for at its end, however long they take."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[_Found | Exception] = loop.create_future()
+
+    def settle(found: _Found | Exception) -> None:
+        if not answer.done():
+            answer.set_result(found)
+
+    def tell(found: _Found | Exception) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits
+            loop.call_soon_threadsafe(settle, found)
+
+    async with asyncio.timeout(deadline.share_s()):
+        _ask(host, port, tell)
+        found = await answer
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _ask(host: str, port: int, tell: Callable[[_Found | Exception], None]) -> None:
+    """Look a host up in a thread that nobody has to wait for."""
+
+    def ask() -> None:
+        try:
+            tell(_look_up(host, port))
+        except Exception as exc:
+            tell(exc)
+
+    threading.Thread(target=ask, name="ksrpc-resolver", daemon=True).start()
+
+
+def _look_up(host: str, port: int) -> _Found:
+    return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
 
 
 def _is_address(host: str) -> bool:

@@ -57,21 +57,26 @@ class Collector(ABC):
         if event.fin and self._reader is None:
             self._body = bytes(event.body)  # it may lie in the carrier's buffer
         else:
-            if self._reader is None:
-                self._reader = wire.Reader(wire.RESULT_TABLE)
-                self.news = News()
-                self.news.reader = self._reader
+            reader = self._reader or self._open_reader()
             fresh = event.body[self.ahead_bytes :] if self.ahead_bytes else event.body
             self.ahead_bytes = max(0, self.ahead_bytes - len(event.body))
             self.fill_slice(len(fresh))
-            self._reader.feed(fresh)
+            reader.feed(fresh)
         if event.fin:
             self._finish()
         return len(event.body)
 
-    def open_slice(self) -> wire.Reader | None:
+    def _open_reader(self) -> wire.Reader:
+        self._reader = reader = wire.Reader(wire.RESULT_TABLE)
+        self.news = News()
+        self.news.reader = reader
+        return reader
+
+    def open_slice(self, meta: Meta) -> wire.Reader | None:
         """Return what takes the bytes of the next slice as they come; None if it has to be there whole."""
-        return None if self.is_done or self.ahead_bytes else self._reader
+        if self.is_done or self.ahead_bytes or self.feed is not None or "kind" in meta:
+            return None
+        return self._reader or self._open_reader()
 
     def fill_slice(self, count: int) -> None:
         """Take note that bytes of it came."""

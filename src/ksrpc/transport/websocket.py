@@ -22,7 +22,7 @@ from ksrpc.errors import DeadlineError, KsrpcError, LostError
 from ksrpc.limits import ANSWER_GRACE_S
 from ksrpc.protocol import Buffer, Meta
 from ksrpc.transport.conversation import Conversation
-from ksrpc.transport.dial import Address, hang_up
+from ksrpc.transport.dial import PART_S, Address, hang_up, part_from
 from ksrpc.transport.feed import Feed
 from ksrpc.transport.held import RELEASES
 from ksrpc.transport.intake import POLL_S, has_news, receive
@@ -31,9 +31,7 @@ from ksrpc.transport.opening import open_socket, reopen_socket
 from ksrpc.transport.waiter import Waiter
 from ksrpc.transport.watch import Watch
 
-_POLL_S = POLL_S
 _KEEP_S = 5.0
-_GRACE_S = ANSWER_GRACE_S
 
 
 class WebSocketShell:
@@ -48,6 +46,8 @@ class WebSocketShell:
         self._send_lock = threading.Lock()
         self._read_lock = threading.Lock()
         self._stir = stir = threading.Event()
+        self._parted = threading.Event()  # the keeper looks for no other socket any more
+        self._last = iter((True,))
         self._is_broken = False
         self._talk = Conversation(address.ws_url, token=token, watch=watch)
         self._session = self._talk.session
@@ -85,28 +85,29 @@ class WebSocketShell:
 
     def close(self) -> None:
         """Say good-bye and hang up; calls under way fail."""
-        with contextlib.suppress(Exception):
-            with self._lock:
-                data = self._talk.part()
-            self._socket.settimeout(_POLL_S)
-            self._socket.sendall(data)
+        with self._lock:
+            self.is_lost = True  # whoever reads does not take the server's answer for a break
+            is_broken = self._is_broken
+            data = b"" if is_broken else self._talk.part()
+        if data:
+            part_from(self._socket, data)
         self._lose("the connection was closed here")
+        if is_broken:
+            self._parted.wait(PART_S)
 
     def __del__(self) -> None:
-        """Hang up when nobody holds this connection any more; the child of a fork leaves it to its parent."""
-        if "_socket" not in self.__dict__:
-            return
-        if self._pid == os.getpid():
-            self._wave()
-            hang_up(self._socket)
-        else:
-            self._socket.close()
+        """Hang up when nobody holds this connection any more, with a good-bye if that can be said at once.
 
-    def _wave(self) -> None:
-        """Say good-bye if that can be done at once, so that the server does not wait for this session's return."""
-        with contextlib.suppress(Exception):
-            self._socket.settimeout(0)
-            self._socket.send(self._talk.part())
+        The child of a fork leaves that to its parent.
+        """
+        sock = self.__dict__.get("_socket")
+        if sock is not None and self._pid == os.getpid():
+            with contextlib.suppress(Exception):
+                sock.settimeout(0)
+                sock.send(self._talk.part())
+            hang_up(sock)
+        elif sock is not None:
+            sock.close()
 
     def keep(self) -> bool:
         """Answer and send heartbeats if nobody reads, replace a broken socket; return whether the session still lives.
@@ -123,6 +124,8 @@ class WebSocketShell:
                 self._read_lock.release()
                 self._promote(0)
         self._tick()
+        if self.is_lost:
+            self._parted.set()
         return not self.is_lost
 
     # another socket
@@ -150,22 +153,24 @@ class WebSocketShell:
                 return
             with self._lock:
                 self._socket, self._is_broken = fresh, False
-            if self.is_lost:
-                self._wave()
+                farewell = self._talk.part() if self.is_lost else None
+            if farewell is not None:  # it was closed meanwhile
+                part_from(fresh, farewell)
                 hang_up(fresh)
         self._flush()
         self._promote(0)
 
     def _pause(self, seconds: float) -> bool:
+        """Rest between two attempts; tell whether there shall be one: after the connection was closed, a last one."""
         if self._talk.is_wanted and not self.is_lost and self._stir.wait(seconds):
             self._stir.clear()
-        return self._talk.is_wanted and not self.is_lost
+        return next(self._last, False) if self.is_lost else self._talk.is_wanted
 
     # waiting: leader and followers
 
     def _await(self, call: int, waiter: Waiter, timeout_s: float | None) -> Any:
         began = time.monotonic()
-        deadline = None if timeout_s is None else began + timeout_s + _GRACE_S
+        deadline = None if timeout_s is None else began + timeout_s + ANSWER_GRACE_S
         try:
             self._flush()
             self._wait(waiter, deadline)
@@ -186,11 +191,10 @@ class WebSocketShell:
         return value if waiter.handle is None else self._talk.hold(waiter.handle, value, self.release)
 
     def _doubt(self, since: float) -> None:
-        """Leave a socket from which nothing came for the whole time of a call."""
+        """Leave a socket from which nothing came for the whole time of a call; new calls go elsewhere."""
         with self._lock:
             self._talk.doubt(since)
-            is_dead = self._talk.is_suspect and bool(self._waiters) and self._talk.may_resume
-        if is_dead:
+        if self._talk.is_suspect and self._waiters and self._talk.may_resume:
             self._break("nothing was heard from the server")
 
     # streams
@@ -203,7 +207,7 @@ class WebSocketShell:
         """
         if self._pid != os.getpid():
             raise LostError("this stream belongs to the process before the fork")
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s + _GRACE_S
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s + ANSWER_GRACE_S
         feed = waiter.feed or Feed()
         with self._lock:
             waiter.is_done = feed.has_news
@@ -211,9 +215,9 @@ class WebSocketShell:
             self._wait(waiter, deadline)
         except BaseException:
             waiter.is_done = True
-            self._talk.settle(call)
             raise
-        self._talk.settle(call)
+        finally:
+            self._talk.settle(call)
         try:
             with self._lock:
                 return self._talk.take_items(call, feed)
@@ -253,7 +257,7 @@ class WebSocketShell:
                     self._read_lock.release()
                     self._promote()
             else:
-                waiter.wait(_POLL_S)
+                waiter.wait(POLL_S)
                 _check(deadline)
 
     def _lead(self, waiter: Waiter, deadline: float | None) -> None:
@@ -285,15 +289,14 @@ class WebSocketShell:
         """Read once; return False if nothing came within the poll time."""
         try:
             room = self._talk.room()
-            count = receive(self._socket, room)
+            count = receive(self._socket, room, fill=self._talk.is_landing)
         except (OSError, ValueError) as exc:
             self._break(f"the connection broke: {exc}")
             return True
-        if count is None:
-            return False
         if not count:
-            self._break("the server closed the connection")
-            return True
+            if count is not None:
+                self._break("the server closed the connection")
+            return count is not None
         try:
             with self._lock:
                 self._talk.receive(room[:count])
@@ -315,7 +318,8 @@ class WebSocketShell:
             try:
                 more = True
                 while more:
-                    data, more = self._pull()
+                    with self._lock:
+                        data, more = self._talk.pull()
                     more &= self._send(data)
             except BaseException:
                 if not self._is_broken:  # a frame may be missing
@@ -343,10 +347,6 @@ class WebSocketShell:
             return False
         with self._lock:
             return self._talk.has_sendable
-
-    def _pull(self) -> tuple[bytes, bool]:
-        with self._lock:
-            return self._talk.pull()
 
     def _tick(self) -> None:
         try:

@@ -43,11 +43,12 @@ class Assembly:
         filled_bytes: Raw bytes so far.
     """
 
-    __slots__ = ("_at", "_inflater", "_limits", "buffers", "filled_bytes", "lengths")
+    __slots__ = ("_at", "_chunks_left", "_inflater", "_limits", "buffers", "filled_bytes", "lengths")
 
     def __init__(self, limits: WireLimits) -> None:
         self._limits = limits
         self._at = 0  # filled part of the last buffer
+        self._chunks_left = 0
         self._inflater: codecs.Decompressor | None = None
         self.lengths: tuple[int, ...] = ()
         self.buffers: list[Any] = []
@@ -86,12 +87,14 @@ class Assembly:
         if sum(lengths) > self._limits.message_bytes:
             raise TooLargeError(f"a value of {sum(lengths)} bytes, the limit is {self._limits.message_bytes}")
         self.lengths = lengths
+        self._chunks_left = len(lengths) + self._limits.spare_chunks + sum(lengths) // self._limits.least_chunk_bytes
 
     def begin(self, header: bytes | memoryview) -> Chunk:
         """Check the header of the next chunk; make its buffer if it is the first one of it.
 
         Raises:
             DecodeError: A header that breaks a rule.
+            TooLargeError: So many chunks came before it that each is a few bytes.
             KsrpcError: The sender gave up: the chunk is an abort. It has to be read first, see `put`.
         """
         chunk = Chunk(*CHUNK.unpack(header))
@@ -100,6 +103,9 @@ class Assembly:
         if chunk.kind == ABORT:
             _check_abort(chunk)
             return chunk
+        self._chunks_left -= 1
+        if self._chunks_left < 0:
+            raise TooLargeError("too many small chunks: send larger ones")
         self._advance()
         self._check_size(chunk)
         return chunk

@@ -127,7 +127,7 @@ class Decoder:
         if mark is None:
             raise DecodeError(f"unknown tag {code}:{data[:4].hex()}: the other side is newer")
         if mark.number not in self.table.tags:
-            raise DecodeError(f"a {mark.name} is not accepted in {self.table.name}")
+            raise DecodeError(f"{mark.told} is not accepted in {self.table.name}")
         self._open += 1
         return mark
 

@@ -69,8 +69,15 @@ class Encoder:
             Refusal: The table has no such tag.
         """
         if number not in self.table.tags:
-            raise Refusal(f"a {TAGS[number].name} cannot travel in {self.table.name}")
+            raise Refusal(f"{TAGS[number].told} cannot travel in {self.table.name}")
         return MARKS[number]
+
+    def part(self, value: Any, step: str) -> Any:
+        """Return the head's part for a value that the path to it calls by a step such as `.name`."""
+        try:
+            return self.node(value)
+        except Refusal as refusal:
+            raise refusal.at(step) from None
 
     def nodes(self, items: Iterable[Any]) -> list[Any]:
         """Return the parts for some values, naming the position of one that fails."""
@@ -100,7 +107,7 @@ class Encoder:
             try:
                 made[key] = self.node(value)
             except Refusal as refusal:
-                raise refusal.at(f"[{key!r}]") from None
+                raise refusal.at(_step(key)) from None
         self._spend(len(made))
         return made
 
@@ -110,10 +117,11 @@ class Encoder:
             raise Refusal(f"more than {self.table.limits.hashed_items} keys that are not str")
         made: list[Any] = []
         for key, value in mapping.items():
+            made.append(self.part(key, f".keys()[{len(made) // 2}]"))  # what cannot travel is not to be shown either
             try:
-                made += (self.node(key), self.node(value))
+                made.append(self.node(value))
             except Refusal as refusal:
-                raise refusal.at(f"[{key!r}]"[:80]) from None
+                raise refusal.at(_step(key)) from None
         self._spend(len(made))
         return made
 
@@ -171,8 +179,16 @@ class Encoder:
         raise Refusal(f"{name} cannot travel")
 
 
+#: Longest text of a key in a path.
+_STEP_CHARS: Final = 80
 #: Base → writer, for families whose exact types cannot be listed: numpy scalars and dtypes, exceptions, tuples.
 _BY_BASE: Final[dict[type, Any]] = {}
+
+
+def _step(key: Any) -> str:
+    """Tell an item of a mapping by its key, which can travel."""
+    text = repr(key)
+    return f"[{text}]" if len(text) <= _STEP_CHARS else f"[{text[:_STEP_CHARS]}…]"
 
 
 def register_base(base: type, writer: Any) -> None:

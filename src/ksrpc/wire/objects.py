@@ -38,7 +38,18 @@ def write_objects(encoder: Encoder, array: np.ndarray[Any, Any]) -> list[Any]:
     items: list[Any] = array.reshape(-1).tolist()
     if len(items) >= _FEW and not encoder.strict and _TEXTS.issuperset(map(type, items)):
         return write_texts(encoder, items)
-    return ["list", encoder.items(items)]
+    try:
+        return ["list", encoder.items(items)]
+    except Refusal as refusal:
+        raise _place(refusal, array.shape) from None
+
+
+def _place(refusal: Refusal, shape: tuple[int, ...]) -> Refusal:
+    """Tell an item of an array of several dimensions by its place in all of them."""
+    if refusal.steps and len(shape) != 1:
+        number = int(refusal.steps[-1][1:-1])
+        refusal.steps[-1] = f"[{', '.join(map(str, np.unravel_index(number, shape))) or '()'}]"
+    return refusal
 
 
 def write_texts(encoder: Encoder, items: list[Any]) -> list[Any]:

@@ -14,7 +14,7 @@ from ksrpc.errors import DecodeError
 from ksrpc.wire import tag
 from ksrpc.wire.decoder import Decoder
 from ksrpc.wire.encoder import Encoder, register_base
-from ksrpc.wire.instance import write_subclass
+from ksrpc.wire.kind import write_subclass
 from ksrpc.wire.registry import CLASSES, READERS
 
 __all__ = ["Record"]

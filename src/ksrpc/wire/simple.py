@@ -8,11 +8,16 @@ from __future__ import annotations
 import base64
 import json
 import math
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
+from enum import Enum
 from fractions import Fraction
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import PurePath
+from types import SimpleNamespace
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,10 +25,12 @@ import msgspec
 import numpy as np
 
 from ksrpc.errors import EncodeError
+from ksrpc.wire.instance import Instance, Member
 
 __all__ = ["Options", "encode_json", "simplify", "unique_names"]
 
 _EXACT: Final = 1 << 53
+_ADDRESSES: Final = (IPv4Address, IPv6Address, IPv4Network, IPv6Network)
 _RANGE_ITEMS: Final = 10**6
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -78,6 +85,8 @@ def simplify(value: Any, options: Options) -> Any:
         from ksrpc.wire.columnar.rows import simplify_columnar  # noqa: PLC0415  # the library is already in use
 
         return simplify_columnar(value, options)
+    if is_dataclass(kind):
+        return _map({field.name: getattr(value, field.name) for field in fields(kind)}, options)
     raise EncodeError(f"{kind.__module__}.{kind.__qualname__} has no plain form")
 
 
@@ -162,6 +171,24 @@ def _scalar(value: np.generic, options: Options) -> Any:
     return simplify(float(plain) if isinstance(plain, np.longdouble) else plain, options)
 
 
+def _fields(value: Any, options: Options) -> dict[str, Any]:
+    return _map(vars(value), options)
+
+
+def _member(value: Member | Enum, options: Options) -> Any:
+    return simplify(value.value, options)
+
+
+def _number(value: Any, options: Options) -> Any:
+    """Show a value of a subclass as its number."""
+    return simplify(int.__int__(value) if isinstance(value, int) else float.__float__(value), options)
+
+
+def _letters(value: str, _options: Options) -> str:
+    """Show a value of a subclass as its text."""
+    return "".join((value,))
+
+
 def _error(value: BaseException, _options: Options) -> str:
     return f"{type(value).__name__}: {value}"
 
@@ -171,12 +198,16 @@ _BY_BASE: Final[tuple[tuple[Any, Callable[[Any, Options], Any]], ...]] = (
     (np.ndarray, _array),
     (np.generic, _scalar),
     (dict, _map),
-    ((list, tuple, set, frozenset), _items),
+    ((list, tuple, set, frozenset, deque), _items),
     (range, _range),
     ((bytes, bytearray, memoryview), _base64),
     (datetime, _datetime),
     ((date, time), _iso),
     (timedelta, _duration),
-    ((Decimal, Fraction, UUID, complex, tzinfo, slice, np.dtype), _text),
+    ((Decimal, Fraction, UUID, complex, tzinfo, slice, np.dtype, PurePath, *_ADDRESSES), _text),
+    ((SimpleNamespace, Instance), _fields),
+    ((Member, Enum), _member),
+    (str, _letters),
+    ((int, float), _number),
     (BaseException, _error),
 )

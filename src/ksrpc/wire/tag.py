@@ -16,12 +16,23 @@ __all__ = ["MARKS", "TAGS", "Mark", "Scope"]
 Scope = Literal["request", "any", "result", "reserved"]
 
 
+#: Tags that hold whatever a library makes.
+_LIBRARIES: Final = {"arrow": "pyarrow", "polars": "polars"}
+
+
 class Mark(NamedTuple):
     """Stand for one tag while a head is decoded; the first element of its array."""
 
     number: int
     name: str
     scope: Scope
+
+    @property
+    def told(self) -> str:
+        """Name it in a sentence."""
+        if self.name in _LIBRARIES:
+            return f"a value of {_LIBRARIES[self.name]}"
+        return f"{'an' if self.name[0] in 'aeio' else 'a'} {self.name.replace('_', ' ')}"
 
 
 TUPLE: Final = 0x01

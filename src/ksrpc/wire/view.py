@@ -11,20 +11,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+from types import MappingProxyType, NoneType
 from typing import Any, Final
 
 from ksrpc.errors import DecodeError, EncodeError, NotAcceptableError, TooLargeError
 from ksrpc.limits import REQUEST
+from ksrpc.wire.block import cut_pieces, is_pandas_table, split_rows
 from ksrpc.wire.codec import encode_plain
 from ksrpc.wire.columnar import export, rows
 from ksrpc.wire.columnar.rows import is_table
 from ksrpc.wire.decoder import map_reader
 from ksrpc.wire.simple import Options, encode_json, simplify
 
-__all__ = ["available", "read_json", "read_object", "read_parts", "render"]
+__all__ = ["available", "is_tabular", "iter_view", "read_json", "read_object", "read_parts", "render"]
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv"
@@ -37,6 +38,9 @@ _ORIENTS: Final = ("records", "split", "columns", "tight")
 _FORM: Final = '{"args": [...], "kwargs": {...}}'
 #: Source: https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+#: What a cell shows as it is, also in a spreadsheet; and what it shows if no spreadsheet is meant.
+_NUMBERS: Final = {int, float, NoneType}
+_READY: Final = {*_NUMBERS, str}
 _NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -49,7 +53,16 @@ class Rows:
 
 
 def render(value: Any, *, media_type: str, options: Mapping[str, str] = _NO_OPTIONS) -> bytes:
-    """Show a value.
+    """Show a value as a whole; see `iter_view`.
+
+    Raises:
+        NotAcceptableError: The value has no such view, or an option is unknown; the text says what there is.
+    """
+    return b"".join(iter_view(value, media_type=media_type, options=options))
+
+
+def iter_view(value: Any, *, media_type: str, options: Mapping[str, str] = _NO_OPTIONS) -> Iterator[bytes]:
+    """Show a value in pieces of at most 1 MiB, made as they are taken; what `orient` turns round is made as a whole.
 
     Args:
         value: Any result.
@@ -64,15 +77,19 @@ def render(value: Any, *, media_type: str, options: Mapping[str, str] = _NO_OPTI
     if writer is None or media_type not in available(value):
         raise NotAcceptableError(f"no {media_type} of this result; there is {', '.join(available(value))}")
     told = _options(options)
+    return _guard(cut_pieces(writer(value, told)), media_type)
+
+
+def _guard(pieces: Iterator[bytes], media_type: str) -> Iterator[bytes]:
     try:
-        return writer(value, told)
+        yield from pieces
     except EncodeError as error:
         raise NotAcceptableError(f"no {media_type} of this result: {error}") from error
 
 
 def available(value: Any) -> tuple[str, ...]:
     """Return the media types that a value can be shown as; it may still hold a part that cannot."""
-    if _is_table(value):
+    if is_tabular(value):
         return (JSON, CSV, NDJSON, ARROW, PARQUET)
     if isinstance(value, list | tuple | set | frozenset):
         return (JSON, NDJSON)
@@ -159,30 +176,22 @@ def _options(options: Mapping[str, str]) -> Options:
     )
 
 
-def _is_table(value: Any) -> bool:
-    if _is_pandas_table(value) or is_table(value):
+def is_tabular(value: Any) -> bool:
+    """Tell whether a value has rows and columns, and so a view as CSV."""
+    if is_pandas_table(value) or is_table(value):
         return True
     if type(value).__name__ == "ndarray":
         return value.ndim in (1, 2) and value.dtype.names is None
     return isinstance(value, list) and bool(value) and all(type(row) is dict for row in value)
 
 
-def _is_pandas_table(value: Any) -> bool:
-    kind = type(value)
-    return kind.__module__.partition(".")[0] == "pandas" and kind.__name__ in ("DataFrame", "Series")
-
-
 def _rows(value: Any, options: Options) -> Rows:
-    if _is_pandas_table(value):
+    if is_pandas_table(value):
         from ksrpc.wire.tabular.rows import take_columns  # noqa: PLC0415  # only where pandas is already in use
 
         return Rows(*take_columns(value, options))
     if is_table(value):
         return Rows(*rows.take_columns(value, options))
-    if isinstance(value, list):
-        names = list(dict.fromkeys(name for row in value for name in row))
-        columns = [[simplify(row.get(name), options) for row in value] for name in names]
-        return Rows([str(simplify(name, options)) for name in names], columns)
     grid = simplify(value if value.ndim == 2 else value.reshape(-1, 1), options)
     width = value.shape[1] if value.ndim == 2 else 1
     return Rows([str(number) for number in range(width)], [[row[at] for row in grid] for at in range(width)])
@@ -192,29 +201,73 @@ def _records(table: Rows) -> Iterable[dict[str, Any]]:
     return (dict(zip(table.names, row, strict=True)) for row in zip(*table.columns, strict=True))
 
 
-def _write_json(value: Any, options: Options) -> bytes:
-    if is_table(value) and options.orient in ("split", "tight"):
-        return encode_json(rows.orient(value, options))
-    if not _is_pandas_table(value) and not (is_table(value) and options.orient == "columns"):
-        return encode_json(simplify(value, options))
-    if options.orient in ("split", "tight"):
-        from ksrpc.wire.tabular.rows import split, tighten  # noqa: PLC0415  # only where pandas is already in use
+def _write_json(value: Any, options: Options) -> Iterator[bytes]:
+    is_oriented = options.orient != "records" and (is_pandas_table(value) or is_table(value))
+    if is_oriented:
+        yield encode_json(_orient(value, options))
+    elif isinstance(value, list) or is_tabular(value):
+        yield from _join_lists(encode_json(_items(block, options)) for block in split_rows(value))
+    else:
+        yield encode_json(simplify(value, options))
 
-        return encode_json((split if options.orient == "split" else tighten)(value, options))
-    table = _rows(value, options)
+
+def _orient(value: Any, options: Options) -> dict[str, Any]:
     if options.orient == "columns":
-        return encode_json(dict(zip(table.names, table.columns, strict=True)))
-    return encode_json(list(_records(table)))
+        table = _rows(value, options)
+        return dict(zip(table.names, table.columns, strict=True))
+    if is_table(value):
+        return rows.orient(value, options)
+    from ksrpc.wire.tabular.rows import split, tighten  # noqa: PLC0415  # only where pandas is already in use
+
+    return (split if options.orient == "split" else tighten)(value, options)
 
 
-def _write_csv(value: Any, options: Options) -> bytes:
-    table = _rows(value, options)
+def _items(block: Any, options: Options) -> list[Any]:
+    if is_pandas_table(block):
+        return list(_records(_rows(block, options)))
+    listed: list[Any] = simplify(block, options)
+    return listed
+
+
+def _join_lists(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Make one list in JSON of several."""
+    mark = b"["
+    for part in parts:
+        yield mark + part[1:-1]
+        mark = b","
+    yield b"]"
+
+
+def _write_csv(value: Any, options: Options) -> Iterator[bytes]:
+    take = _taker(value, options)
+    show = _safe_cell if options.excel else _cell
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    show = _safe_cell if options.excel else _cell
-    writer.writerow([show(name) for name in table.names])
-    writer.writerows(zip(*([show(item) for item in column] for column in table.columns), strict=True))
-    return text.getvalue().encode("utf-8-sig" if options.excel else "utf-8", "replace")
+    is_first = True
+    for block in split_rows(value):
+        table = take(block)
+        if is_first:
+            writer.writerow([show(name) for name in table.names])
+        writer.writerows(zip(*(_show_column(column, show) for column in table.columns), strict=True))
+        yield text.getvalue().encode("utf-8-sig" if options.excel and is_first else "utf-8", "replace")
+        text.seek(0)
+        text.truncate()
+        is_first = False
+
+
+def _taker(value: Any, options: Options) -> Callable[[Any], Rows]:
+    """Return what takes a block apart; all rows of a list of maps have the same columns, wherever they begin."""
+    if not isinstance(value, list):
+        return lambda block: _rows(block, options)
+    names = list(dict.fromkeys(name for row in value for name in row))
+    shown = [str(simplify(name, options)) for name in names]
+    return lambda block: Rows(shown, [[simplify(row.get(name), options) for row in block] for name in names])
+
+
+def _show_column(column: list[Any], show: Callable[[Any], Any]) -> list[Any]:
+    kinds = set(map(type, column))
+    is_ready = kinds <= _NUMBERS or (show is _cell and kinds <= _READY)
+    return column if is_ready else [show(item) for item in column]
 
 
 def _safe_cell(item: Any) -> Any:
@@ -229,22 +282,20 @@ def _cell(item: Any) -> Any:
     return encode_json(item).decode()
 
 
-def _write_ndjson(value: Any, options: Options) -> bytes:
-    if _is_pandas_table(value):
-        items: Iterable[Any] = _records(_rows(value, options))
-    else:
-        items = simplify(value, options)
-    return b"".join(encode_json(item) + b"\n" for item in items)
+def _write_ndjson(value: Any, options: Options) -> Iterator[bytes]:
+    for block in split_rows(value):
+        yield b"".join(encode_json(item) + b"\n" for item in _items(block, options))
 
 
-def _write_text(value: Any, options: Options) -> bytes:
+def _write_text(value: Any, options: Options) -> Iterator[bytes]:
     plain = simplify(value, options)
     if isinstance(plain, str):
-        return plain.encode("utf-8", "replace")
-    return b"" if plain is None else encode_json(plain)
+        yield plain.encode("utf-8", "replace")
+    else:
+        yield b"" if plain is None else encode_json(plain)
 
 
-_WRITERS: Final = {
+_WRITERS: Final[Mapping[str, Callable[[Any, Options], Iterator[bytes]]]] = {
     JSON: _write_json, CSV: _write_csv, NDJSON: _write_ndjson, TEXT: _write_text, ARROW: export.write_stream,
     PARQUET: export.write_parquet,
 }  # fmt: skip

@@ -126,7 +126,8 @@ def _read_dateutil(decoder: Decoder, key: Any) -> tzinfo:
     name = _key(decoder, key)
     if not decoder.table.trusted:
         raise DecodeError(f"a dateutil time zone is not accepted in {decoder.table.name}")
-    return _dateutil(name) or _read_zoneinfo(decoder, name)
+    known = _read_zoneinfo(decoder, name)  # dateutil takes rules such as AAA3, of which there is no end, for names too
+    return _dateutil(name) or known
 
 
 def _pytz() -> Any:
@@ -138,6 +139,7 @@ def _pytz() -> Any:
     return pytz
 
 
+@lru_cache(maxsize=2048)
 def _dateutil(key: str) -> tzinfo | None:
     try:
         from dateutil import tz  # type: ignore[import-untyped]  # noqa: PLC0415

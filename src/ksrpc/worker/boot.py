@@ -31,6 +31,7 @@ from ksrpc.worker.serial import SerialWorker
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
+_DESCRIPTORS = 4096
 
 
 def main(argv: list[str]) -> int:
@@ -65,6 +66,9 @@ def settle() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size if hard < 0 else min(size, hard), hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = _DESCRIPTORS if hard < 0 else min(_DESCRIPTORS, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
     if sys.platform == "linux":
         import ctypes  # noqa: PLC0415 - only here, and before any caller's code
 

@@ -35,7 +35,7 @@ def load() -> Corpus:
 def add(corpus: Corpus, own: str, *, most_bytes: int = BYTES) -> None:
     """Add what this environment writes."""
     for name, case in here().items():
-        data = b"" if case.row.scope == "never" else pack(case.make()).join()
+        data = b"" if case.row.scope in ("never", "sent") else pack(case.make()).join()
         if 0 < len(data) <= most_bytes:
             writers = corpus.setdefault(name, {}).setdefault(data.hex(), [])
             writers += [] if own in writers else [own]

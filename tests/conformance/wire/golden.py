@@ -11,16 +11,19 @@ import datetime as dt
 import decimal
 import fractions
 import importlib.util
+import ipaddress
 import json
 import uuid
 import zoneinfo
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ksrpc.wire import pack
+from ksrpc.wire import pack, parse
+from ksrpc.wire.instance import Instance, Member
 
 FILE = Path(__file__).with_name("golden.json")
 
@@ -166,9 +169,51 @@ def _columnar() -> dict[str, Any]:
     return made
 
 
+def _places() -> dict[str, Any]:
+    return {
+        "namespace a=1": SimpleNamespace(a=1),
+        "posix path /a/b": PurePosixPath("/a/b"),
+        "windows path C:\\a": PureWindowsPath("C:\\a"),
+        "address 192.0.2.1": ipaddress.ip_address("192.0.2.1"),
+        "address fe80::1 in zone eth0": ipaddress.ip_address("fe80::1%eth0"),
+        "network 192.0.2.0/24": ipaddress.ip_network("192.0.2.0/24"),
+        "interface 192.0.2.5/24": ipaddress.ip_interface("192.0.2.5/24"),
+    }
+
+
+def _objects() -> dict[str, Any]:
+    """Make what arrives of objects whose classes the receiver does not have; it is sent on as what it was."""
+    pair = collections.namedtuple("pair", ["left", "right"], module="vendor")
+    return {
+        "named tuple left=1, right=2": parse(pack(pair(1, 2)).join()),
+        "dataclass vendor.Bar, code='a'": Instance("vendor.Bar", {"code": "a"}, is_dataclass=True),
+        "record vendor.Tick, price=1.5": Instance("vendor.Tick", {"price": 1.5}, is_dataclass=False),
+        "member BUY = 'b' of vendor.Side": Member("vendor.Side", "BUY", "b"),
+        "subclass of dict, a=1": parse(pack(_Basket(a=1)).join()),
+    }
+
+
+class _Basket(dict[str, int]):
+    __module__, __qualname__ = "vendor", "Basket"
+
+
+def _subarrays() -> dict[str, Any]:
+    structure = np.dtype([("a", "<i4"), ("b", "<f8")])
+    made = {
+        "masked array [1.5, masked 2.5]": np.ma.MaskedArray([1.5, 2.5], [False, True]),
+        "the masked constant": np.ma.masked,
+        "matrix 1x2": np.array([[1, 2]], "<i2").view(np.matrix),
+        "record array": np.array([(1, 2.5)], structure).view(np.recarray),
+    }
+    if hasattr(np, "dtypes") and hasattr(np.dtypes, "StringDType"):
+        made["array of StringDType 'a', missing"] = np.array(["a", None], np.dtypes.StringDType(na_object=None))
+    return made
+
+
 def values() -> dict[str, Any]:
     """Return description → value."""
-    return {**_plain(), **_times(), **_arrays(), **_tables(), **_columnar()}
+    newer = {**_places(), **_objects(), **_subarrays()}
+    return {**_plain(), **_times(), **_arrays(), **_tables(), **_columnar(), **newer}
 
 
 def load() -> dict[str, bytes]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.conformance.wire.corpus import BYTES, FILE, load
 from tests.fidelity.cases import CASES
-from tests.fidelity.environment import run_cases
+from tests.fidelity.environment import interpreter, run_cases
+from tests.helpers.server import clean_environment
 
 pytestmark = pytest.mark.timeout(300)  # the first test of an environment waits for its process
 
@@ -67,3 +69,14 @@ def test_every_case_that_is_small_enough_is_in_the_corpus(fresh: list[Path]) -> 
         made = json.loads(path.read_text(encoding="utf-8"))
         small = {name for name, told in made.items() if max(map(len, told)) <= 2 * BYTES}
         assert small <= CORPUS.keys()
+
+
+def test_texts_of_numpy_2_arrive_in_numpy_1_as_objects() -> None:
+    messages = [text for name in ("strings", "strings, some missing") for text in CORPUS[f"array: {name}"]]
+    read = "import sys; from ksrpc.wire import parse; got = [parse(bytes.fromhex(text)) for text in sys.argv[1:]]"
+    show = "import json, numpy; print(json.dumps([numpy.__version__, [[str(a.dtype), a.tolist()] for a in got]]))"
+    line = [str(interpreter("old")), "-c", f"{read}; {show}", *messages]
+    done = subprocess.run(line, env=clean_environment(), capture_output=True, text=True, timeout=120, check=True)
+    numpy, told = json.loads(done.stdout)
+    assert numpy.startswith("1.26")
+    assert told == [["object", ["a", "行情", "", "x" * 40]], ["object", ["a", None]]]

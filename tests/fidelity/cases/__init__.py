@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from tests.fidelity.case import Case, Row, lacking, name_cases
-from tests.fidelity.cases import array, binary, column, container, failure, foreign, label, refusal, scalar, table, time
+from tests.fidelity.cases import (
+    array,
+    binary,
+    column,
+    container,
+    failure,
+    foreign,
+    label,
+    object,
+    refusal,
+    scalar,
+    table,
+    time,
+)
 
 FAMILIES: list[tuple[str, list[Row]]] = [
     ("scalar", scalar.ROWS),
     ("time", time.ROWS),
     ("container", container.ROWS),
     ("binary", binary.ROWS),
+    ("object", object.ROWS),
     ("array", array.ROWS),
+    ("array", object.ARRAYS),
     ("label", label.ROWS),
     ("column", column.ROWS),
     ("series", table.SERIES),

@@ -249,7 +249,9 @@ def test_a_preflight_gets_nothing(gateway: GatewayProcess) -> None:
     assert not any(name.startswith("access-control") for name in reply.headers)
 
 
-@pytest.mark.parametrize("target", ["/v1/call/demo.echo", "/v1/describe/demo", "/readyz", "/nothing", "/api/file"])
+@pytest.mark.parametrize(
+    "target", ["/v1/call/demo.echo", "/v1/describe/demo", "/readyz", "/metrics", "/nothing", "/api/file"]
+)
 def test_every_address_asks_for_the_peers_address(tmp_path: Path, target: str) -> None:
     with GatewayProcess(tmp_path, ELSEWHERE) as gateway:
         assert ask(gateway, "GET", target).status == 403

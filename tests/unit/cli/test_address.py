@@ -31,7 +31,7 @@ def test_one_address_is_itself() -> None:
 
 
 def test_the_public_address_comes_first() -> None:
-    server = ServerSection(host="10.0.0.1", port=0, public_url="https://gateway.example")
+    server = ServerSection(host="10.0.0.1", port=0, plaintext=True, public_url="https://gateway.example")
     assert client_urls(Config(server=server), port=5) == ["https://gateway.example", "http://10.0.0.1:5"]
 
 

@@ -159,3 +159,16 @@ def test_a_full_disk_is_told_in_a_line() -> None:
         pytest.skip("this system has no /dev/full")
     with pytest.raises(ConfigError, match="No space left"):
         save([1], Path("/dev/full"), "json")
+
+
+@pytest.mark.parametrize("fmt", ["parquet", "arrow"])
+def test_tables_of_other_libraries_and_labels_that_are_truths_are_written(fmt: str, tmp_path: Path) -> None:
+    pl = pytest.importorskip("polars")
+    for at, table in enumerate(
+        (pl.DataFrame({"True": [1], "False": [2]}), pd.DataFrame([[1, 2]], columns=[True, False]))
+    ):
+        path = tmp_path / f"{at}.{fmt}"
+        make_target(str(path), None).save(table)
+        read = READERS[fmt](path)
+        assert [str(name).lower() for name in read.columns] == ["true", "false"]
+        assert read.iloc[0].tolist() == [1, 2]

@@ -74,3 +74,14 @@ def test_a_key_with_a_pass_phrase_does_not_ask_for_it(folder: Path) -> None:
     subprocess.run(sealed, check=True, timeout=60, capture_output=True)
     key.write_bytes((folder / "sealed").read_bytes())
     assert "the key is encrypted; give one without a pass phrase" in load(folder)
+
+
+def test_authorities_of_clients(folder: Path) -> None:
+    text = CONFIG + 'tls_client_ca = "ca.pem"\n'
+    assert load(folder, text) == ""
+    alone = load(folder, '[server]\nport = 0\ntls_client_ca = "ca.pem"\n')
+    assert "ksrpc.toml:3: server.tls_client_ca needs server.tls_cert" in alone
+    (folder / "ca.pem").write_text("nothing")
+    assert f"ksrpc.toml:5: server.tls_client_ca: {folder}/ca.pem holds no certificates" in load(folder, text)
+    (folder / "ca.pem").unlink()
+    assert f"ksrpc.toml:5: server.tls_client_ca: {folder}/ca.pem cannot be read" in load(folder, text)

@@ -92,7 +92,15 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 def test_anonymous_is_for_loopback_alone(tmp_path: Path, host: str) -> None:
     with pytest.raises(ConfigError, match="ksrpc token create"):
         _load(tmp_path, f'[server]\nhost = "{host}"\n[access]\nanonymous = true\n')
-    assert _load(tmp_path, f'[server]\nhost = "{host}"\n').server.host == host
+    assert _load(tmp_path, f'[server]\nhost = "{host}"\nplaintext = true\n').server.host == host
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com", ""])
+def test_tokens_do_not_cross_the_network_unless_that_is_said(tmp_path: Path, host: str) -> None:
+    with pytest.raises(ConfigError, match=r"server.host.*server.plaintext = true"):
+        _load(tmp_path, f'[server]\nhost = "{host}"\n')
+    proxied = f'[server]\nhost = "{host}"\n[access]\ntrusted_proxies = ["10.0.0.2/32"]\n'
+    assert _load(tmp_path, proxied).server.host == host
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ksrpc.errors import ProtocolError
-from ksrpc.protocol import Caller, FrameType
+from ksrpc.protocol import FIN, Callee, Caller, FrameType
 from ksrpc.protocol.credit import Window
 from ksrpc.protocol.event import BodyCame, ResultCame
 from tests.unit.protocol.speech import SMALL, drain, frame, open_call, opened_callee, opened_caller, tell, types
@@ -176,3 +176,48 @@ def test_credit_for_a_call_that_has_ended_is_nobody_s() -> None:
     callee.answer(1, [b"x"], size=1)
     drain(callee)
     assert callee.receive(frame(T.CREDIT, 1, offset=5), 0.0) is None
+
+
+def test_a_value_begins_with_the_credit_that_the_greeting_names() -> None:
+    callee = Callee(now=0, limits=SMALL)
+    callee.receive(frame(T.HELLO, meta={"versions": [1], "window_bytes": 300, "frame_bytes": 128}), 0)
+    callee.welcome({})
+    callee.receive(frame(T.CALL, 1, b"", meta={"path": "a"}, flags=FIN), 0)
+    callee.answer(1, [bytes(700)], size=700)
+    assert callee.accepted_bytes == 128
+    assert sum(len(f.body) for f in drain(callee) if f.type == T.RESULT) == 300
+
+
+def test_a_stream_begins_with_the_common_credit_whatever_the_greeting_names() -> None:
+    callee = Callee(now=0, limits=SMALL)
+    callee.receive(frame(T.HELLO, meta={"versions": [1], "window_bytes": 300}), 0)
+    callee.welcome({})
+    callee.receive(frame(T.CALL, 1, b"", meta={"path": "a"}, flags=FIN), 0)
+    callee.open_answer(1, {"kind": "stream"})
+    callee.send_answer(1, [bytes(700)], ended=True)
+    assert sum(len(f.body) for f in drain(callee) if f.type == T.RESULT) == SMALL.window_bytes
+
+
+@pytest.mark.parametrize("meta", [{"kind": "stream"}, {"size": 600}])
+def test_the_caller_counts_by_the_window_that_it_named(meta: dict[str, object]) -> None:
+    caller = Caller(now=0, limits=SMALL)
+    caller.greet({"window_bytes": 300})
+    caller.receive(frame(T.WELCOME, meta={"versions": [1]}), 0)
+    call = caller.call({"path": "a"}, [b""])
+    drain(caller)
+    for offset in range(0, 100, 50):
+        caller.receive(frame(T.RESULT, call, bytes(50), meta=meta if offset == 0 else None, offset=offset), 0)
+    more = frame(T.RESULT, call, bytes(50), offset=100)
+    if "size" in meta:
+        caller.receive(more, 0)
+    else:
+        with pytest.raises(ProtocolError, match="over the credit"):
+            caller.receive(more, 0)
+
+
+@pytest.mark.parametrize("name", ["window_bytes", "frame_bytes"])
+@pytest.mark.parametrize("size", [79, "300", True, 300.0, -1, 1 << 40, None])
+def test_a_greeting_that_names_impossible_sizes(name: str, size: object) -> None:
+    callee = Callee(now=0, limits=SMALL)
+    with pytest.raises(ProtocolError, match=name):
+        callee.receive(frame(T.HELLO, meta={"versions": [1], name: size}), 0)

@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,30 @@ def test_a_large_entry_has_no_bytes_before_it_is_checked_and_is_checked_once(cac
     assert again is not None
     assert again.is_checked
     assert cache.store.check(again) is again
+
+
+@pytest.mark.parametrize("size", [LARGE, LARGE + 1, SMALL])
+def test_an_entry_that_another_process_replaces_before_it_is_checked_gives_the_new_one(cache: Cache, size: int) -> None:
+    cache.put("a", LARGE)
+    with closing(cache.again()) as reader:
+        entry = reader.get(b"a")
+        assert entry is not None
+        assert not entry.is_checked
+        cache.put("a", size)
+        cache.store.sweep()
+        newer = reader.check(entry)
+        assert newer is not None
+        assert (newer.size, whole(newer)) == (size, content("a", size))
+        assert (reader.stats().hits, reader.stats().misses) == (1, 0)
+
+
+def test_an_entry_that_is_deleted_before_it_is_checked_is_a_miss(cache: Cache) -> None:
+    cache.put("a", LARGE)
+    with closing(cache.again()) as reader:
+        entry = reader.get(b"a")
+        assert entry is not None
+        cache.store.delete(b"a")
+        assert reader.check(entry) is None
 
 
 def test_a_large_entry_is_a_view_that_cannot_be_written(cache: Cache) -> None:

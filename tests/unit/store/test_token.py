@@ -5,16 +5,20 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import sqlite3
 import stat
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from ksrpc.errors import AuthError, BusyError, ConfigError
+from ksrpc.limits import OUTAGE_GRACE_S
 from ksrpc.store import TokenStore
 from ksrpc.store.adoption import Scale
-from ksrpc.store.token import looks_right
+from ksrpc.store.token import _LOOKS, _LOOKS_PER_SECOND, _checksum, looks_right
 
 
 @pytest.fixture
@@ -248,3 +252,102 @@ def test_a_store_that_cannot_be_opened_leaves_nothing_open(tmp_path: Path) -> No
         TokenStore(path)
     gc.collect()  # a connection left open would warn here
     assert str(path) not in {os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")}
+
+
+def test_a_flood_of_wrong_tokens_reads_nothing(store: TokenStore, tmp_path: Path) -> None:
+    made = store.create("li")
+    other = TokenStore(tmp_path / "data" / "store.sqlite3")
+    other.create("wang")  # a change that the flood could find out about
+    right_form = [f"ksr_{number:08}_" + "a" * 43 for number in range(5000)]
+    wrong = [body + _checksum(body) for body in right_form]
+    assert all(map(looks_right, wrong))
+    read: list[str] = []
+    store._db.set_trace_callback(read.append)
+    began = time.monotonic()
+    for token in wrong:
+        with pytest.raises(AuthError):
+            store.identify(token)
+    looks = sum("data_version" in text for text in read)
+    store._db.set_trace_callback(None)
+    assert looks <= _LOOKS + (time.monotonic() - began) * _LOOKS_PER_SECOND, "by time, not by attempts"
+    assert looks < len(wrong) / 20
+    assert store.identify(made).user == "li"
+    other.close()
+
+
+def test_a_token_that_begins_later(store: TokenStore) -> None:
+    now = time.time()
+    early = store.create("li", starts_at=now + 1000, lifetime_s=10)
+    with pytest.raises(AuthError, match=r"^unknown or expired token$"):
+        store.identify(early)
+    record = store.records()[0]
+    assert record.expires_at is not None
+    assert record.expires_at > now + 1000, "its life begins with it"
+    assert store.identify(store.create("li", starts_at=now - 5)).starts_at == now - 5
+
+
+def test_rotation(store: TokenStore) -> None:
+    old = store.create("li", scopes=frozenset({"call", "metrics"}), lifetime_s=1000)
+    before = store.identify(old)
+    new = store.rotate(before.id, grace_s=60)
+    assert new is not None
+    after = store.identify(new)
+    assert (after.user, after.scopes) == (before.user, before.scopes)
+    assert after.id != before.id
+    assert before.expires_at is not None
+    assert after.expires_at == pytest.approx(before.expires_at, abs=60)
+    kept = store.identify(old).expires_at
+    assert kept is not None
+    assert kept <= time.time() + 60
+    assert store.rotate(after.id, grace_s=0) is not None
+    with pytest.raises(AuthError):
+        store.identify(new)
+    assert store.rotate(after.id, grace_s=0) is None, "it has ended"
+    assert store.rotate("unknown", grace_s=0) is None
+
+
+def test_grace_does_not_lengthen_a_life(store: TokenStore) -> None:
+    record = store.identify(store.create("li", lifetime_s=100))
+    assert store.rotate(record.id, grace_s=1e6)
+    assert store.find(record.id) == record
+
+
+def test_a_store_of_an_older_version_is_widened(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite3"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(
+            "CREATE TABLE token (id TEXT PRIMARY KEY, user TEXT NOT NULL, digest BLOB NOT NULL UNIQUE, "
+            "scopes TEXT NOT NULL, created_at REAL NOT NULL, expires_at REAL, revoked_at REAL) STRICT"
+        )
+        digest = hashlib.sha256(b"old").digest()
+        db.execute("INSERT INTO token VALUES ('aaaaaaaa', 'li', ?, 'call', 1.0, NULL, NULL)", (digest,))
+        db.commit()
+    for _ in range(2):
+        with closing(TokenStore(path)) as store:
+            assert store.is_id_valid("aaaaaaaa")
+            assert store.identify(store.create("wang")).user == "wang"
+
+
+def test_a_store_that_cannot_be_read_is_nobody_s_wrong_token(tmp_path: Path) -> None:
+    now = [0.0]
+    store = TokenStore(tmp_path / "store.sqlite3", clock=lambda: now[0])
+    made = store.create("li")
+    unknown = store.create("wang")
+    store.revoke(store.identify(unknown).id)
+    token_id = store.identify(made).id
+    body = "ksr_00000000_" + "a" * 43
+    store.close()
+    assert not store.refresh()
+    now[0] = OUTAGE_GRACE_S
+    assert store.identify(made).user == "li", "who is known goes on for a while"
+    assert store.is_id_valid(token_id)
+    with pytest.raises(BusyError, match="cannot be read"):
+        store.identify(body + _checksum(body))
+    with pytest.raises(AuthError):
+        store.identify("mistyped")
+    now[0] = OUTAGE_GRACE_S + 1
+    with pytest.raises(BusyError, match="cannot be read"):
+        store.identify(made)
+    assert not store.is_id_valid(token_id)
+    with pytest.raises(BusyError):
+        store.expect_recent()

@@ -239,7 +239,7 @@ def test_a_value_that_is_none_costs_its_own_call_alone(body: bytes) -> None:
 
 
 def test_never_answers_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "_GRACE_S", 0.0)
+    monkeypatch.setattr(websocket, "ANSWER_GRACE_S", 0.0)
     seen: list[object] = []
 
     def talk(peer: SessionGuest) -> None:
@@ -260,7 +260,7 @@ def test_never_answers_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_deadline_of_the_leader_holds_while_others_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "_GRACE_S", 0.0)
+    monkeypatch.setattr(websocket, "ANSWER_GRACE_S", 0.0)
 
     def talk(peer: SessionGuest) -> None:
         peer.called()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -214,7 +215,7 @@ def test_an_array_over_the_limit_is_refused_before_it_is_copied() -> None:
 def test_objects_are_no_arguments() -> None:
     value = np.array(["a", 1], dtype=object)
     data = pack_arguments((value,), {}).join()
-    with pytest.raises(DecodeError, match="object_array is not accepted"):
+    with pytest.raises(DecodeError, match="object array is not accepted"):
         parse_arguments(data)
     with pytest.raises(EncodeError, match="object cannot travel in arguments"):
         pack_arguments((np.dtype(object),), {})
@@ -373,3 +374,12 @@ ITEMS: dict[str, tuple[Any, ...]] = {
 def test_items_that_cannot_be_are_refused(parts: tuple[Any, ...]) -> None:
     with pytest.raises((DecodeError, TooLargeError)):
         parse(message(tag.OBJECT_ARRAY, *parts))
+
+
+def test_a_file_mapped_into_memory_arrives_as_an_array(tmp_path: Path) -> None:
+    mapped: Any = np.memmap(tmp_path / "prices", np.float64, "w+", shape=(2, 3))
+    mapped[:] = 1.5
+    first, second = carry([mapped, mapped])
+    assert type(first) is np.ndarray
+    assert first is second
+    assert first.tolist() == mapped.tolist()

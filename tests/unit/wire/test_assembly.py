@@ -119,6 +119,19 @@ def test_a_compressed_chunk_over_the_limit_is_refused_unread() -> None:
         parse(data)
 
 
+@pytest.mark.parametrize("feed", FEEDS)
+def test_more_chunks_than_a_sender_has_reason_for_are_refused(feed: Feed) -> None:
+    array = b"\x95\xd4\x01\x40\xa3|u1\x91\xcd\x08\x00\xa1C\x01"
+    small = [chunk(b"x")] * 1024
+    data = build(chunk(array), *small, chunk(bytes(1024)), lengths=(len(array), 2048))
+    assert len(parse(data)) == len(read(data, feed)) == 2048
+    data = build(chunk(array), *small, chunk(b"x"), chunk(b"x"), chunk(bytes(1022)), lengths=(len(array), 2048))
+    with pytest.raises(TooLargeError, match="too many small chunks"):
+        parse(data)
+    with pytest.raises(TooLargeError, match="too many small chunks"):
+        read(data, feed)
+
+
 def test_a_buffer_is_referred_to_once() -> None:
     array = b"\x95\xd4\x01\x40\xa3|u1\x91\x04\xa1C"
     twice = b"\x92" + (array + b"\x01") * 2

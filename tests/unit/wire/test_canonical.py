@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 import struct
 import subprocess
 import sys
 import textwrap
 import tracemalloc
 from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from time import perf_counter
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import msgpack
@@ -306,3 +309,67 @@ def test_compressed_arguments_have_the_key_of_plain_ones_up_to_a_size(codec: str
         found = read_arguments(b"".join(compaction))
         assert (found == read_arguments(message.join())) == has_key
         assert (found is not None) == has_key
+
+
+def _masked(mask: Any = (False, True), items: tuple[float, ...] = (1.0, 2.0), **told: Any) -> Any:
+    return np.ma.MaskedArray(items, mask, **told)
+
+
+def _texts(*items: Any, **told: Any) -> Any:
+    return np.array(items, dtype=np.dtypes.StringDType(**told))
+
+
+_PAIRS = np.array([(1, 2.0)], dtype=[("a", "<i4"), ("b", "<f8")])
+
+#: Values of one line are equal to each other, and to none of another line.
+LINES: list[list[Any]] = [
+    [SimpleNamespace(a=1, b=[2]), SimpleNamespace(b=[2], a=1)],
+    [SimpleNamespace(a=1, b=(2,))],
+    [{"a": 1, "b": [2]}],
+    [PurePosixPath("/a"), PurePosixPath("/a")],
+    [PureWindowsPath("/a")],
+    [Path("/a")],
+    ["/a"],
+    [ipaddress.ip_address("192.0.2.0")],
+    [ipaddress.ip_network("192.0.2.0/24"), ipaddress.ip_network("192.0.2.0/24")],
+    [ipaddress.ip_network("192.0.2.0/25")],
+    [ipaddress.ip_interface("192.0.2.0/24")],
+    [ipaddress.ip_address("fe80::1")],
+    [ipaddress.ip_address("fe80::1%eth0")],
+    [_masked(), _masked(), _masked(np.array([False, True]))],
+    [_masked(items=(1.0, 3.0))],
+    [_masked(mask=(False, False))],
+    [_masked(mask=np.ma.nomask)],
+    [_masked(fill_value=7.0)],
+    [_masked(hard_mask=True)],
+    [np.ma.masked],
+    [np.array([1.0, 2.0])],
+    [np.array([[1.0, 2.0]]).view(np.matrix), np.asfortranarray([[1.0, 2.0]]).view(np.matrix)],
+    [np.array([[1.0, 2.0]])],
+    [_PAIRS],
+    [_PAIRS.view(np.recarray), _PAIRS.view(np.recarray)],
+    [_PAIRS.view(np.recarray)[0]],
+    [_texts("a", "b"), _texts("a", "b")],
+    [_texts("a", "b", coerce=False)],
+    [_texts("a", "b", na_object=None)],
+    [_texts("a", None, na_object=None)],
+    [np.array(["a", "b"], dtype=object)],
+    [_texts(*["a", "b"] * 100)],
+    [_texts(*["b", "a"] * 100)],
+]
+
+
+def test_objects_places_and_other_arrays_are_told_apart() -> None:
+    forms = [{form(value) for value in line} for line in LINES]
+    assert [len(line) for line in forms] == [1] * len(LINES)
+    assert len(set.union(*forms)) == len(LINES)
+
+
+def test_texts_are_equal_in_whatever_shape_they_travel() -> None:
+    items = [f"{number:04}" for number in range(70)]
+    parts = [[], True]
+    listed = built(marked(tag.STRING_ARRAY, [70], *parts, "list", items))
+    assert listed == form(_texts(*items))
+    codes = bytes(range(70))
+    assert listed == built(marked(tag.STRING_ARRAY, [70], *parts, "dict", items, 1, codes))
+    assert listed == built(marked(tag.STRING_ARRAY, [70], *parts, "text", msgpack.packb(items)))

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import msgpack
+import msgspec
 import pytest
 
 from ksrpc import wire
@@ -38,6 +39,11 @@ class Side(enum.Enum):
 
 class Level(enum.IntEnum):
     LOW = 1
+
+
+class Tick(msgspec.Struct):
+    code: str
+    price: float = 1.5
 
 
 class Pair(NamedTuple):
@@ -136,6 +142,17 @@ def test_a_field_that_code_computes_is_refused_by_its_path() -> None:
     register_class(Sly)
     with pytest.raises(EncodeError, match=r"\.secret: a field that code computes"):
         carry(Sly())
+
+
+def test_a_structure_of_msgspec_leaves_once_its_class_is_registered() -> None:
+    with pytest.raises(EncodeError, match="Tick cannot travel: return a dict"):
+        carry(Tick("a"))
+    register_class(Tick)
+    got = carry(Tick("a"))
+    assert (got.type_name, dict(zip(got, vars(got).values(), strict=True))) == (
+        f"{__name__}.Tick",
+        {"code": "a", "price": 1.5},
+    )
 
 
 def test_any_other_object_is_refused() -> None:

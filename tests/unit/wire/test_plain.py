@@ -148,6 +148,17 @@ def test_what_is_not_in_the_table_is_refused(value: Any) -> None:
         pack([value])
 
 
+def test_a_key_that_cannot_travel_is_told_by_its_place_and_not_shown() -> None:
+    with pytest.raises(EncodeError, match=r"^result\.keys\(\)\[1\]: module cannot travel$"):
+        pack({1: 2, collections: 3})  # its text has the path of a file
+
+
+@pytest.mark.parametrize("key", ["k" * 5000, (1, "k" * 5000)], ids=["text", "tuple"])
+def test_of_a_long_key_only_the_beginning_is_told(key: Any) -> None:
+    with pytest.raises(EncodeError, match=r"^result\[.{80}…\]: object cannot travel$"):
+        pack({key: object()})
+
+
 def test_a_cycle_is_refused() -> None:
     cycle: list[Any] = []
     cycle.append(cycle)
@@ -225,6 +236,7 @@ HOSTILE: dict[str, tuple[Any, ...]] = {
     "zone pytz": (tag.ZONE, "pytz", "..\\x"),
     "zone fixed": (tag.ZONE, "fixed", 86_400_000_000, None),
     "zone file": (tag.ZONE, "dateutil", "tzlocal()"),
+    "zone rule": (tag.ZONE, "dateutil", "AAA3"),
     "range": (tag.RANGE, 0, 1, 0),
     "range float": (tag.RANGE, 0.0, 1, 1),
     "slice": (tag.SLICE, 1),

@@ -7,10 +7,11 @@ from typing import Any
 
 import msgpack
 import numpy as np
+import pandas as pd
 import pytest
 
 from ksrpc.errors import DecodeError, TooLargeError
-from ksrpc.wire import REQUEST_ANY_TABLE, RESULT_TABLE, pack_arguments, parse, parse_arguments, tag
+from ksrpc.wire import REQUEST_ANY_TABLE, RESULT_TABLE, pack, pack_arguments, parse, parse_arguments, subarray, tag
 from ksrpc.wire.encoder import encode
 from tests.unit.wire.carry import carry, container
 
@@ -73,6 +74,24 @@ def test_one_object_that_comes_twice_stays_one(make: Callable[[], Any]) -> None:
     assert first.tolist() == value.tolist()
 
 
+@pytest.mark.parametrize("size", [3, 1000], ids=["in the head", "in buffers"])
+def test_arrays_inside_others_count_and_every_reference_finds_its_own(size: int) -> None:
+    base = np.arange(float(size))
+    frame = pd.DataFrame({"a": [1.5]})
+    masked = np.ma.MaskedArray(base, [True] + [False] * (size - 1), copy=False)
+    holding = np.ma.MaskedArray(np.array([base, frame, None], dtype=object), [False, False, True])
+    texts, records = np.array(["a"], np.dtypes.StringDType()), np.zeros(1, _PAIR).view(np.recarray)
+    parts = [base, masked, base.reshape(1, -1).view(np.matrix), records, texts, holding, frame]
+    got = carry([*parts, records[0], np.ma.masked, *reversed(parts), np.arange(2)])
+    assert [id(value) for value in got[:7]] == [id(value) for value in got[15:8:-1]]
+    assert [type(value) for value in got[:7]] == [type(value) for value in parts]
+    assert got[5].data.tolist()[0] is got[0]
+    assert got[5].data.tolist()[1] is got[6]
+    assert got[1].data.tolist() == got[0].tolist() == base.tolist()
+    assert not np.shares_memory(got[0], got[1].data), "an array and the data of a masked one are two"
+    assert got[16].tolist() == [0, 1]
+
+
 def test_a_record_arrives_with_its_fields_as_attributes() -> None:
     got = carry(np.rec.array([(1, 2.0)], dtype=_PAIR)[0])
     assert type(got) is np.record
@@ -114,3 +133,10 @@ HOSTILE: dict[str, Callable[[], Any]] = {
 def test_what_cannot_be_is_refused(make: Callable[[], Any]) -> None:
     with pytest.raises((DecodeError, TooLargeError)):
         parse(container(msgpack.packb(make())))
+
+
+def test_without_numpy_2_texts_arrive_as_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = pack(np.array(["a", None], np.dtypes.StringDType(na_object=None))).join()
+    monkeypatch.setattr(subarray, "_StringDType", None)
+    got = parse(message)
+    assert (got.dtype, got.tolist()) == (np.dtype(object), ["a", None])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
 import decimal
 import fractions
+import ipaddress
 import json
 import uuid
+from pathlib import PurePosixPath, PureWindowsPath
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,11 +18,22 @@ import pandas as pd
 import pytest
 
 from ksrpc.errors import DecodeError, NotAcceptableError, TooLargeError
+from ksrpc.wire import pack, parse
+from ksrpc.wire.instance import Instance, Member
 from ksrpc.wire.view import available, read_json, render
 from tests.unit.wire.tabular.case import frames, indexes, scalars, series
 
 JSON, CSV, NDJSON, TEXT = "application/json", "text/csv", "application/x-ndjson", "text/plain"
 ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
+
+
+class Word(str):
+    __slots__ = ()
+
+
+class Count(int):
+    pass
+
 
 PLAIN: list[tuple[Any, str]] = [
     (None, "null"),
@@ -60,6 +75,19 @@ PLAIN: list[tuple[Any, str]] = [
     (pd.MultiIndex.from_tuples([("a", 1)]), '[["a",1]]'),
     (pd.array([1, None], dtype="Int64"), "[1,null]"),
     ({"frame": pd.DataFrame({"a": [1]})}, '{"frame":[{"a":1}]}'),
+    (collections.deque([1, (2,)]), "[1,[2]]"),
+    (SimpleNamespace(a=1, b={2}), '{"a":1,"b":[2]}'),
+    (PurePosixPath("/a/b"), '"/a/b"'),
+    ({PureWindowsPath("C:/a"): 1}, '{"C:\\\\a":1}'),
+    (ipaddress.ip_address("192.0.2.1"), '"192.0.2.1"'),
+    (ipaddress.ip_network("2001:db8::/32"), '"2001:db8::/32"'),
+    (ipaddress.ip_interface("192.0.2.5/24"), '"192.0.2.5/24"'),
+    (Instance("vendor.Bar", {"code": "a", "x": float("nan")}, is_dataclass=True), '{"code":"a","x":null}'),
+    (Member("vendor.Side", "BUY", "b"), '"b"'),
+    (parse(pack(Word("a")).join()), '"a"'),
+    (parse(pack(Count(5)).join()), "5"),
+    (np.ma.MaskedArray([1.5, 2.5], [True, False]), "[null,2.5]"),
+    (np.array([[1, 2]]).view(np.matrix), "[[1,2]]"),
 ]
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 
 from ksrpc.cli.amendment import check_rules
-from ksrpc.cli.doctor import file, machine, network, trial
+from ksrpc.cli.doctor import file, machine, network, place, trial
 from ksrpc.cli.doctor.finding import Case, Finding, Findings, Mark, fail, ok, warn
 from ksrpc.cli.option import config_option
 from ksrpc.cli.table import json_option, show_json
@@ -41,6 +41,7 @@ _CHECKS: tuple[Callable[[Case], Findings], ...] = (
     network.check_names,
     trial.check_modules,
     trial.check_worker,
+    place.check_place,
     machine.check_memory_limit,
     machine.check_dangers,
     machine.check_clock,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+from collections.abc import Iterator
 from decimal import Decimal
 from importlib.util import find_spec
 from typing import Any, Final
@@ -17,47 +18,87 @@ from ksrpc.errors import EncodeError
 from ksrpc.wire.columnar.rows import is_table
 from ksrpc.wire.simple import Options, simplify, unique_names
 
-__all__ = ["write_parquet", "write_stream"]
+__all__ = ["make_table", "write_parquet", "write_stream"]
 
 #: What a column of objects may hold, one of them at a time. Timestamps of pandas would lose their nanoseconds.
 _PLAIN: Final = (str, bytes, bool, int, float, Decimal, dt.date, dt.datetime, dt.time, dt.timedelta)
+#: Rows of one batch of a stream, and of one group of a Parquet file.
+_BATCH_ROWS: Final = 1 << 16
+_GROUP_ROWS: Final = 1 << 17
 _CURE: Final = "ask for application/json or text/csv, or convert the column"
 
 
-def write_stream(value: Any, options: Options) -> bytes:
-    """Show a table as an Arrow IPC stream.
+class _Drain(io.RawIOBase):
+    """Take what a writer of Arrow writes, and give it away from time to time; places in the file stay what they are."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._at_bytes = 0
+
+    def writable(self) -> bool:
+        """Say that it takes bytes."""
+        return True
+
+    def tell(self) -> int:
+        """Return how much was written in all."""
+        return self._at_bytes
+
+    def write(self, data: Any) -> int:
+        """Keep bytes until they are drained."""
+        self._parts.append(bytes(data))
+        self._at_bytes += len(self._parts[-1])
+        return len(self._parts[-1])
+
+    def drain(self) -> list[bytes]:
+        """Return what was written since the last time."""
+        parts, self._parts = self._parts, []
+        return parts
+
+
+def write_stream(value: Any, options: Options) -> Iterator[bytes]:
+    """Show a table as an Arrow IPC stream, block by block.
 
     Raises:
         EncodeError: A column has no Arrow type, or pyarrow is not installed.
     """
-    table = _table(value, options)
+    table = make_table(value, options)
     import pyarrow as pa  # noqa: PLC0415  # only who asks for it pays for it
 
-    sink = io.BytesIO()
+    sink = _Drain()
     with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue()
+        for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
+            writer.write_batch(batch)
+            yield from sink.drain()
+    yield from sink.drain()
 
 
-def write_parquet(value: Any, options: Options) -> bytes:
-    """Show a table as a Parquet file.
+def write_parquet(value: Any, options: Options) -> Iterator[bytes]:
+    """Show a table as a Parquet file, one group of rows after the other.
 
     Raises:
         EncodeError: A column has no Arrow or no Parquet type, or pyarrow is not installed.
     """
-    table = _table(value, options)
+    table = make_table(value, options)
     import pyarrow as pa  # noqa: PLC0415  # only who asks for it pays for it
     import pyarrow.parquet as pq  # noqa: PLC0415  # only who asks for it pays for it
 
-    sink = io.BytesIO()
+    sink = _Drain()
     try:
-        pq.write_table(table, sink)
+        with pq.ParquetWriter(sink, table.schema) as writer:
+            for start in range(0, max(1, len(table)), _GROUP_ROWS):
+                writer.write_table(table.slice(start, _GROUP_ROWS))
+                yield from sink.drain()
+        yield from sink.drain()
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise EncodeError(f"{error}; {_CURE}") from error
-    return sink.getvalue()
 
 
-def _table(value: Any, options: Options) -> Any:
+def make_table(value: Any, options: Options) -> Any:
+    """Make a table of pyarrow: names are texts, an index is columns.
+
+    Raises:
+        EncodeError: A column has no Arrow type, or pyarrow is not installed.
+    """
     if find_spec("pyarrow") is None:
         raise EncodeError("the server has no pyarrow: `pip install 'ksrpc[arrow]'` there, or ask for text/csv")
     import pyarrow as pa  # noqa: PLC0415  # only who asks for it pays for it

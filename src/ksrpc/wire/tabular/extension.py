@@ -82,12 +82,12 @@ def _write_period(encoder: Encoder, array: Any) -> list[Any]:
 
 
 def _write_categorical(encoder: Encoder, array: Any) -> list[Any]:
-    categories = encoder.node(array.categories)
+    categories = encoder.part(array.categories, ".categories")
     return ["cat", categories, write_plain_array(encoder, array.codes), bool(array.ordered)]
 
 
 def _write_interval(encoder: Encoder, array: Any) -> list[Any]:
-    return ["interval", encoder.node(array.left), encoder.node(array.right), array.closed]
+    return ["interval", encoder.part(array.left, ".left"), encoder.part(array.right, ".right"), array.closed]
 
 
 def _write_masked(encoder: Encoder, array: Any) -> list[Any]:

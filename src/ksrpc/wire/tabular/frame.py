@@ -43,7 +43,8 @@ def _write(encoder: Encoder, frame: Any) -> Any:
         raise Refusal(f"a DataFrame of {frame.shape[1]} columns")
     mark = encoder.mark(tag.FRAME)
     plain = frame if type(frame) is pd.DataFrame else pd.DataFrame(frame, copy=False)  # its own methods may differ
-    made = [mark, encoder.node(plain.index), encoder.node(plain.columns), _write_blocks(encoder, plain)]
+    made = [mark, encoder.part(plain.index, ".index"), encoder.part(plain.columns, ".columns")]
+    made.append(_write_blocks(encoder, plain))
     made += write_tail(encoder, frame)
     encoder.count(frame)
     return made

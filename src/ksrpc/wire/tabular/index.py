@@ -14,7 +14,7 @@ from ksrpc.wire import tag
 from ksrpc.wire.array import write_plain_array
 from ksrpc.wire.decoder import Decoder
 from ksrpc.wire.encoder import Encoder
-from ksrpc.wire.registry import READERS, WRITERS, Refusal
+from ksrpc.wire.registry import READERS, WRITERS
 from ksrpc.wire.tabular.column import check_labels, read_column, unfold, write_column
 from ksrpc.wire.tabular.library import pd
 from ksrpc.wire.tabular.offset import expect_offset, step_cost
@@ -39,26 +39,19 @@ def _write(encoder: Encoder, index: Any) -> Any:
 def _write_plain(encoder: Encoder, index: Any) -> list[Any]:
     freq = getattr(index, "freq", None) if index.dtype.kind in "mM" else None
     data = write_column(encoder, index)
-    name, told = _name(encoder, index.name), None if freq is None else encoder.node(freq)
+    name, told = encoder.part(index.name, ".name"), None if freq is None else encoder.node(freq)
     return [encoder.mark(tag.INDEX), data, name, told]
 
 
 def _write_range(encoder: Encoder, index: Any) -> list[Any]:
-    return [encoder.mark(tag.RANGE_INDEX), index.start, index.stop, index.step, _name(encoder, index.name)]
+    return [encoder.mark(tag.RANGE_INDEX), index.start, index.stop, index.step, encoder.part(index.name, ".name")]
 
 
 def _write_multi(encoder: Encoder, index: Any) -> list[Any]:
-    levels = [encoder.node(level) for level in index.levels]
+    levels = [encoder.part(level, f".levels[{at}]") for at, level in enumerate(index.levels)]
     codes = [write_plain_array(encoder, np.asarray(code)) for code in index.codes]
-    names = [_name(encoder, name) for name in index.names]
+    names = [encoder.node(name) for name in index.names]
     return [encoder.mark(tag.MULTI_INDEX), levels, codes, names, index.sortorder]
-
-
-def _name(encoder: Encoder, name: Any) -> Any:
-    try:
-        return encoder.node(name)
-    except Refusal as refusal:
-        raise refusal.at(".name") from None
 
 
 def _read(decoder: Decoder, node: Any, name: Any, freq: Any) -> Any:

@@ -31,9 +31,17 @@ _TEXT: Final = re.compile(r"-?[0-9]{0,18}[A-Za-z]{1,6}(-[0-9A-Z]{1,4}){0,3}")
 _N: Final = 10**6
 _STEP: Final = 64
 _SLOW_STEP: Final = 1024
+#: So many holidays make a step of a custom month as much slower as one more item.
+_HOLIDAYS: Final = 8
 #: What Easter says of itself since pandas 3; pandas 2 does not take it.
 _NEW_DEFAULT: Final = ("method", 3)
 _BASE: Final = pd.tseries.offsets.BaseOffset
+_SLOW: Final = (
+    pd.tseries.offsets.CustomBusinessHour,
+    pd.tseries.offsets.CustomBusinessMonthBegin,
+    pd.tseries.offsets.CustomBusinessMonthEnd,
+    pd.tseries.offsets.FY5253Quarter,
+)
 _CLASSES: Final[dict[str, Any]] = {
     name: kind
     for name, kind in vars(pd.tseries.offsets).items()
@@ -104,8 +112,8 @@ def _read_class(decoder: Decoder, name: str, n: Any, normalize: Any, parts: Any)
 
 def step_cost(offset: Any) -> int:
     """Return what checking one item against a frequency costs: most of them walk in Python."""
-    if isinstance(offset, pd.tseries.offsets.CustomBusinessHour):
-        return _SLOW_STEP
+    if isinstance(offset, _SLOW):
+        return _SLOW_STEP + len(offset.kwds.get("holidays", ())) // _HOLIDAYS
     return 0 if isinstance(offset, (pd.tseries.offsets.Tick, pd.tseries.offsets.Day)) else _STEP
 
 

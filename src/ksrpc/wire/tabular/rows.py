@@ -5,7 +5,7 @@ Source: docs/spec/wire.md "Views".
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from ksrpc.wire.simple import Options, encode_json, simplify, unique_names
 from ksrpc.wire.tabular.library import pd
 
 __all__ = ["simplify_pandas", "split", "take_columns", "take_series", "tighten"]
+
+_RANGE_ROWS: Final = 10**6
 
 
 def take_columns(table: Any, options: Options) -> tuple[list[str], list[list[Any]]]:
@@ -48,14 +50,14 @@ def split(table: Any, options: Options) -> dict[str, Any]:
     columns = [_column(frame.iloc[:, position], options) for position in range(frame.shape[1])]
     rows = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(len(frame))]
     labels = [_label(label, options) for label in frame.columns]
-    return {"columns": labels, "index": simplify_pandas(frame.index, options), "data": rows}
+    return {"columns": labels, "index": _index(frame.index, options), "data": rows}
 
 
 def tighten(table: Any, options: Options) -> dict[str, Any]:
     """Return what pandas' own `to_dict("tight")` holds: labels stay what they are, and all names are kept."""
     frame = _frame(table)
     return {
-        "index": simplify_pandas(frame.index, options),
+        "index": _index(frame.index, options),
         "columns": [_item(label, options) for label in frame.columns.tolist()],
         "data": split(frame, options)["data"],
         "index_names": [_item(name, options) for name in frame.index.names],
@@ -68,9 +70,10 @@ def simplify_pandas(value: Any, options: Options) -> Any:
     if isinstance(value, pd.DataFrame | pd.Series):
         names, columns = take_columns(value, options)
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-    if isinstance(value, pd.MultiIndex):
-        return simplify(value.tolist(), options)
-    if isinstance(value, pd.Index | pd.api.extensions.ExtensionArray):
+    if isinstance(value, pd.Index):
+        _expect_bounded(value)
+        return _index(value, options)
+    if isinstance(value, pd.api.extensions.ExtensionArray):
         return _column(pd.Series(value), options)
     if value is pd.NaT or value is pd.NA:
         return None
@@ -84,7 +87,19 @@ def simplify_pandas(value: Any, options: Options) -> Any:
 def _frame(table: Any) -> Any:
     if isinstance(table, pd.Series):
         return table.to_frame("value" if table.name is None else table.name)
+    if not table.shape[1]:
+        _expect_bounded(table.index)
     return table
+
+
+def _expect_bounded(index: Any) -> None:
+    """Refuse what is few bytes on the wire and any number of rows when it is written out."""
+    if isinstance(index, pd.RangeIndex) and len(index) > _RANGE_ROWS:
+        raise EncodeError(f"a range of {len(index)} rows without columns")
+
+
+def _index(index: Any, options: Options) -> Any:
+    return simplify(index.tolist(), options) if isinstance(index, pd.MultiIndex) else _column(pd.Series(index), options)
 
 
 def _index_columns(index: Any, options: Options) -> tuple[list[str], list[list[Any]]]:

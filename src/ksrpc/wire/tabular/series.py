@@ -11,7 +11,7 @@ from ksrpc.errors import DecodeError
 from ksrpc.wire import tag
 from ksrpc.wire.decoder import Decoder
 from ksrpc.wire.encoder import Encoder, register_base
-from ksrpc.wire.registry import READERS, WRITERS, Refusal
+from ksrpc.wire.registry import READERS, WRITERS
 from ksrpc.wire.tabular.column import check_labels, expect_index, read_column, write_column
 from ksrpc.wire.tabular.library import pd
 
@@ -20,12 +20,7 @@ __all__ = ["read_tail", "write_tail"]
 
 def write_tail(encoder: Encoder, value: Any) -> list[Any]:
     """Encode attrs and flags of a Series or DataFrame."""
-    attrs = None
-    if value.attrs:
-        try:
-            attrs = encoder.node(value.attrs)
-        except Refusal as refusal:
-            raise refusal.at(".attrs") from None
+    attrs = encoder.part(value.attrs, ".attrs") if value.attrs else None
     return [attrs, bool(value.flags.allows_duplicate_labels)]
 
 
@@ -46,7 +41,7 @@ def _write(encoder: Encoder, series: Any) -> Any:
         return known
     plain = series if type(series) is pd.Series else pd.Series(series, copy=False)  # its own methods may differ
     data = write_column(encoder, plain)
-    made = [encoder.mark(tag.SERIES), data, encoder.node(plain.index), encoder.node(plain.name)]
+    made = [encoder.mark(tag.SERIES), data, encoder.part(plain.index, ".index"), encoder.part(plain.name, ".name")]
     made += write_tail(encoder, series)
     encoder.count(series)
     return made

@@ -126,9 +126,9 @@ def test_memory_is_read_where_it_lies() -> None:
 
 @pytest.mark.parametrize("value", [TABLE, TABLE["a"], pa.int8()], ids=["table", "chunked", "type"])
 def test_arguments_have_none(value: Any) -> None:
-    with pytest.raises(EncodeError, match=r"args\[0\]: a arrow cannot travel in arguments"):
+    with pytest.raises(EncodeError, match=r"args\[0\]: a value of pyarrow cannot travel in arguments"):
         pack_arguments((value,), {})
-    with pytest.raises(DecodeError, match="a arrow is not accepted in arguments"):
+    with pytest.raises(DecodeError, match="a value of pyarrow is not accepted in arguments"):
         parse(pack(value).join(), table=REQUEST_ANY_TABLE)
 
 

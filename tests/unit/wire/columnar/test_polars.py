@@ -97,9 +97,9 @@ def test_a_type_that_arrow_lacks_is_named_with_what_helps(series: Any) -> None:
 
 def test_arguments_have_none() -> None:
     for value in (FRAME, FRAME.lazy(), FRAME["i8"]):
-        with pytest.raises(EncodeError, match=r"args\[0\]: a polars cannot travel in arguments"):
+        with pytest.raises(EncodeError, match=r"args\[0\]: a value of polars cannot travel in arguments"):
             pack_arguments((value,), {})
-    with pytest.raises(DecodeError, match="a polars is not accepted in arguments"):
+    with pytest.raises(DecodeError, match="a value of polars is not accepted in arguments"):
         parse(pack(FRAME).join(), table=REQUEST_ANY_TABLE)
 
 

@@ -1,0 +1,69 @@
+"""Decide in which place a module's worker processes run (gate D): by its section, else by what kind of module it is.
+
+Source: docs/reference/config.md "The place of a call".
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from ksrpc.config import Config
+from ksrpc.config.file import NAME
+from ksrpc.config.schema import ModuleSection
+from ksrpc.expose import Surface
+from ksrpc.expose.origin import BUILTIN
+from ksrpc.model import Rules
+from ksrpc.worker.place import Level, Plan
+
+#: Of toolkits and the standard library, those that are there to ask others.
+_ASKING = frozenset(("aiohttp", "boto3", "fsspec", "ftplib", "http", "httpx", "psycopg", "redis", "requests",
+                     "smtplib", "socket", "sqlalchemy", "urllib", "urllib3", "websockets"))  # fmt: skip
+
+
+def plan_place(config: Config, root: str, *, is_unsafe: bool) -> Plan:
+    """Say what the worker processes of a module may reach.
+
+    Args:
+        config: The configuration.
+        root: The module.
+        is_unsafe: Whether these processes are for callers without gates.
+    """
+    section, calls, server = config.module.get(root, ModuleSection()), config.call, config.server
+    roots = calls.data_roots if section.data_roots is None else section.data_roots
+    ports = calls.connect_ports if section.connect_ports is None else section.connect_ports
+    closed = [path for path in (server.data_dir, server.tls_key, server.socket) if path is not None]
+    is_file = section.path is not None or root in BUILTIN
+    return Plan(
+        level=_level(config, root, is_unsafe=is_unsafe),
+        module="" if is_file else root,
+        read=tuple(str(path.absolute()) for path in (*_own(section, server.data_dir), *roots)),
+        closed=tuple(str(path.absolute()) for path in closed),
+        ports=tuple(ports),
+    )
+
+
+def _level(config: Config, root: str, *, is_unsafe: bool) -> Level:
+    section = config.module.get(root, ModuleSection())
+    if section.place is not None:
+        return section.place
+    if config.call.place != "auto":
+        return config.call.place
+    if is_unsafe:
+        return "open"
+    if root in BUILTIN and section.path is None:
+        return "strict"
+    rules = config.all_rules
+    kind = Surface(Rules((), files=rules.files, services=rules.services)).class_of(root)
+    return "network" if kind == "vendor" or root in _ASKING else "strict"
+
+
+def _own(section: ModuleSection, data_dir: Path) -> list[Path]:
+    """List what belongs to a file of the administrator: its folder, or it alone if other things are there, too."""
+    if section.path is None:
+        return []
+    folder = section.path.parent.resolve()
+    others = map(Path.resolve, (data_dir, Path(os.path.expanduser("~")), Path(tempfile.gettempdir())))
+    is_shared = any(other.is_relative_to(folder) for other in others) or (folder / NAME).exists()
+    return [section.path] if is_shared else [section.path, folder]
