@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from ksrpc.config.host import check_host
 from ksrpc.config.key import Location, join_key
 from ksrpc.limits import PATH_PART_CHARS, PATH_PARTS
 from ksrpc.model import ANONYMOUS, HandleClass, Rules
@@ -119,6 +120,7 @@ class ServerSection(_Section):
 
 Place = Literal["strict", "network", "open"]
 Port = Annotated[int, Field(ge=1, le=65_535)]
+Host = Annotated[str, AfterValidator(check_host)]
 
 
 class CallSection(_Section):
@@ -228,6 +230,7 @@ class ModuleSection(_Section):
     place: Place | None = None
     data_roots: tuple[Path, ...] | None = None
     connect_ports: tuple[Port, ...] | None = None
+    hosts: tuple[Host, ...] | None = None
     handles: dict[Pattern, HandleSection] = {}
 
 

@@ -87,6 +87,7 @@ handles = true                # whoever shows a token may keep objects of the cl
 # place = "network"           # instead of call.place
 # data_roots = ["prices"]     # instead of call.data_roots
 # connect_ports = [443]       # instead of call.connect_ports
+# hosts = ["api.example.com", "*.example.org:8443"]   # whom alone it asks, by HTTP or HTTPS
 
 # [module.mine.handles.Account]   # a class whose instances may be kept on the server: `mine.Account`
 # methods = ["balance"]       # what may be called

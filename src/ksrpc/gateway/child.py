@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -20,7 +22,9 @@ import tempfile
 from pathlib import Path
 
 from ksrpc import __version__
-from ksrpc.errors import BusyError, KsrpcError
+from ksrpc.config.host import Hosts
+from ksrpc.errors import BusyError, KsrpcError, LostError
+from ksrpc.gateway.outlet import Outlet
 from ksrpc.protocol import Meta
 from ksrpc.transport.link import WorkerLink
 from ksrpc.worker.place import Plan
@@ -36,9 +40,12 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class Child:
     """Own one worker process and the link to it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], link: WorkerLink, scratch: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], link: WorkerLink, scratch: Path, outlet: Outlet | None = None
+    ) -> None:
         self.process = process
         self.link = link
+        self._outlet = outlet
         self.deadline: float | None = None
         self.expiring: dict[int, float] = {}  # calls side by side → when each must be over
         self.idle_since = 0.0
@@ -59,8 +66,9 @@ class Child:
         channel, their_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for sock in (ours, channel):
             sock.setblocking(False)
+        place, outlet = _with_secret(boot.get("place", Plan()))
         try:
-            channel.send(boot.get("place", Plan()).pack())  # it enters its place before it reads anything else
+            channel.send(place.pack())  # it enters its place before it reads anything else
             process = _spawn(theirs, their_channel, scratch, shows_output=shows_output)
         except OSError as exc:
             ours.close()
@@ -71,8 +79,11 @@ class Child:
             theirs.close()
             their_channel.close()
         link = WorkerLink(channel)
-        child = cls(process, link, scratch)
+        child = cls(process, link, scratch, outlet)
         try:
+            if outlet is not None:
+                async with asyncio.timeout(_START_S):
+                    await outlet.open(await _receive_listener(channel))
             told = {key: value for key, value in boot.items() if key != "place"}
             link.session.greet({"ksrpc": __version__, **told})
             await loop.create_unix_connection(lambda: link, sock=ours)
@@ -94,6 +105,8 @@ class Child:
     async def reap(self) -> str:
         """End the process if it still runs, wait for it, remove its scratch; return why it ended."""
         self.link.close()
+        if self._outlet is not None:
+            self._outlet.close()
         for _ in range(200):
             if self.process.poll() is not None:
                 break
@@ -112,6 +125,32 @@ class Child:
             return (int(fields[1]) - int(fields[2])) * _PAGE_BYTES
         except (OSError, IndexError, ValueError):
             return 0
+
+
+def _with_secret(place: Plan) -> tuple[Plan, Outlet | None]:
+    """Give a place with hosts a secret of its own, and make the proxy that asks for it."""
+    if place.hosts is None:
+        return place, None
+    secret = secrets.token_urlsafe(24)
+    return dataclasses.replace(place, secret=secret), Outlet(Hosts(place.hosts), secret)
+
+
+async def _receive_listener(channel: socket.socket) -> socket.socket:
+    """Wait for the listener that the process makes before anything else.
+
+    Raises:
+        LostError: It has ended.
+    """
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(channel, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(channel)
+    _, fds, _, _ = socket.recv_fds(channel, 1, 1)
+    if not fds:
+        raise LostError("the worker process ended before it was in its place")
+    return socket.socket(fileno=fds[0])
 
 
 def _spawn(

@@ -35,12 +35,15 @@ def plan_place(config: Config, root: str, *, is_unsafe: bool) -> Plan:
     ports = calls.connect_ports if section.connect_ports is None else section.connect_ports
     closed = [path for path in (server.data_dir, server.tls_key, server.socket) if path is not None]
     is_file = section.path is not None or root in BUILTIN
+    level = _level(config, root, is_unsafe=is_unsafe)
+    hosts = section.hosts if level == "network" else None
     return Plan(
-        level=_level(config, root, is_unsafe=is_unsafe),
+        level=level,
         module="" if is_file else root,
         read=tuple(str(path.absolute()) for path in (*_own(section, server.data_dir), *roots)),
         closed=tuple(str(path.absolute()) for path in closed),
-        ports=tuple(ports),
+        ports=() if hosts is not None else tuple(ports),
+        hosts=hosts,
     )
 
 
@@ -48,10 +51,12 @@ def _level(config: Config, root: str, *, is_unsafe: bool) -> Level:
     section = config.module.get(root, ModuleSection())
     if section.place is not None:
         return section.place
-    if config.call.place != "auto":
+    if config.call.place != "auto" and section.hosts is None:
         return config.call.place
     if is_unsafe:
         return "open"
+    if section.hosts is not None:
+        return "network"
     if root in BUILTIN and section.path is None:
         return "strict"
     rules = config.all_rules

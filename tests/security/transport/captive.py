@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import ctypes
 import errno
+import http.client
 import multiprocessing
 import os
 import signal
@@ -11,6 +13,8 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.parse
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,6 +92,27 @@ def datagram(port: int) -> int:
         return sock.sendto(b"x", ("127.0.0.1", port))
 
 
+def fetch(url: str) -> str:
+    """Ask as libraries do: by the proxy that the environment names, following redirects."""
+    with urllib.request.urlopen(url, timeout=20) as reply:
+        return str(reply.read().decode())
+
+
+def post(url: str, size: int) -> str:
+    with urllib.request.urlopen(url, bytes(size), timeout=20) as reply:
+        return str(reply.read().decode())
+
+
+def tunnel(host: str, port: int, secret: str | None = None) -> str:
+    """Ask through the proxy by CONNECT, with the secret that it wants or with another one."""
+    proxy = urllib.parse.urlsplit(os.environ["HTTPS_PROXY"])
+    shown = base64.b64encode(f"ksrpc:{proxy.password if secret is None else secret}".encode()).decode()
+    link = http.client.HTTPConnection(str(proxy.hostname), proxy.port, timeout=20)
+    link.set_tunnel(host, port, {"Proxy-Authorization": f"Basic {shown}"})
+    link.request("GET", "/tunnelled")
+    return link.getresponse().read().decode()
+
+
 def unix(path: str) -> None:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.connect(path)
@@ -103,11 +128,11 @@ def kill(pid: int, number: int = signal.SIGKILL) -> None:
     os.kill(pid, number)
 
 
-def _native_connect(port: int) -> int:
+def _native_connect(port: int, host: str = "127.0.0.1") -> int:
     fd = LIBC.socket(2, 1, 0)
     if fd < 0:
         return -1
-    address = (2).to_bytes(2, sys.byteorder) + port.to_bytes(2, "big") + bytes([127, 0, 0, 1]) + bytes(8)
+    address = (2).to_bytes(2, sys.byteorder) + port.to_bytes(2, "big") + socket.inet_aton(host) + bytes(8)
     try:
         return int(LIBC.connect(fd, address, 16))
     finally:
@@ -151,6 +176,12 @@ def native(way: str, number: int = 0) -> str:
     """Return the name of the error, "" if it succeeded."""
     ctypes.set_errno(0)
     return errno.errorcode[ctypes.get_errno()] if NATIVE[way](number) < 0 else ""
+
+
+def reach(host: str, port: int) -> str:
+    """Connect by native code; return the name of the error, "" if it succeeded."""
+    ctypes.set_errno(0)
+    return errno.errorcode[ctypes.get_errno()] if _native_connect(port, host) < 0 else ""
 
 
 def threads(count: int) -> int:

@@ -274,3 +274,35 @@ def test_older_kernels_keep_files_at_least(version: int, tmp_path: Path) -> None
     code = OLDER.format(folder=str(tmp_path), new=str(tmp_path / "new"), version=version)
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout == "kept\n"
+
+
+FALLBACK = """
+import os, socket, sys
+from ksrpc.worker.place import entry, outlet
+from ksrpc.worker.place.plan import Plan
+outlet.leave_network = lambda: False
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+outlet.hand_over(theirs, "word")
+told, (fd,), _, _ = socket.recv_fds(ours, 1, 1)
+listener = socket.socket(fileno=fd)
+plan = Plan("network", hosts=("example.com",))
+entry.fence(plan, (), {version})
+entry.sift("network", only_streams=True)
+entry.watch(plan)
+import decimal
+other = {port}
+print(told[0], os.environ["HTTPS_PROXY"].startswith("http://ksrpc:word@127.0.0.1:"))
+socket.create_connection(listener.getsockname()).close()
+for kind, host, port in (("STREAM", "127.0.0.1", other), ("DGRAM", "127.0.0.1", 53), ("STREAM", "192.0.2.1", 80)):
+    try:
+        socket.socket(type=getattr(socket, "SOCK_" + kind)).connect((host, port))
+        print("reached")
+    except PermissionError:
+        print("kept")
+"""
+
+
+def test_without_a_network_of_its_own_ports_and_addresses_are_bounded(listener: socket.socket) -> None:
+    code = FALLBACK.format(version=landlock_version(), port=listener.getsockname()[1])
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "True", "kept", "kept", "kept"]

@@ -55,3 +55,11 @@ def test_inline_modules_have_no_place(tmp_path: Path) -> None:
     tree = {"access": {"allow": ["math", "os"], "unsafe": ["os"]}, "module": {"math": {"executor": "inline"}}}
     (found,) = place.check_place(Case(tmp_path / "ksrpc.toml", Config.model_validate(tree)))
     assert found.text == "open: os"
+
+
+def test_modules_with_hosts_are_told_with_how_well_they_are_kept() -> None:
+    found = place.judge_hosts(["tushare"], is_apart=True)
+    assert (found.mark, "for tushare" in found.text) == (Mark.OK, True)
+    found = place.judge_hosts(["tushare"], is_apart=False)
+    assert found.mark is Mark.WARN
+    assert "user namespaces" in found.cure

@@ -43,6 +43,9 @@ def check_place(case: Case) -> Findings:
         yield fail("place", "a process in a place of its own does not start", _NEWEST)
         return
     yield judge(told["version"], told["stopped"])
+    bounded = [name for name, section in case.settings.module.items() if section.hosts is not None]
+    if bounded:
+        yield judge_hosts(bounded, is_apart=told["apart"])
 
 
 def judge(version: int, stopped: dict[str, bool]) -> Finding:
@@ -56,6 +59,18 @@ def judge(version: int, stopped: dict[str, bool]) -> Finding:
     if free:
         return fail("place", f"{text}; not stopped were {', '.join(free)}", _NEWEST)
     return ok("place", text)
+
+
+def judge_hosts(modules: list[str], *, is_apart: bool) -> Finding:
+    """Tell how well modules with a list of hosts are kept to it."""
+    names = ", ".join(modules)
+    if is_apart:
+        return ok("place", f"hosts are bounded, in a network of their own, for {names}")
+    return warn(
+        "place",
+        f"hosts are bounded for {names}, but native code reaches the proxy's port on other machines",
+        "allow user namespaces (sysctl user.max_user_namespaces, a container's seccomp profile)",
+    )
 
 
 def _levels(settings: Config) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from ksrpc.worker.place.ground import DEVICES, readable
 from ksrpc.worker.place.guard import make_hook
 from ksrpc.worker.place.kernel import READ, USE, WRITE, Fence, landlock_version
+from ksrpc.worker.place.outlet import hand_over
 from ksrpc.worker.place.plan import Plan, parse_plan
 from ksrpc.worker.place.sieve import sift
 
@@ -32,13 +33,16 @@ def enter(channel: int) -> Plan | None:
     """
     sock = socket.socket(fileno=channel)
     packed = sock.recv(_PLAN_BYTES)
-    sock.detach()
     if not packed:
+        sock.detach()
         return None
     plan = parse_plan(packed)
+    if plan.hosts is not None:
+        hand_over(sock, plan.secret)
+    sock.detach()
     if plan.level != "open":
         fence(plan, (os.environ["HOME"],), landlock_version())
-        sift(plan.level)
+        sift(plan.level, only_streams=plan.hosts is not None)
     return plan
 
 
@@ -64,7 +68,7 @@ def fence(plan: Plan, scratch: Iterable[str], version: int) -> None:
 def watch(plan: Plan) -> None:
     """Refuse from now on what Python can see and the place does not have."""
     if plan.level != "open":
-        sys.addaudithook(make_hook(plan.level))
+        sys.addaudithook(make_hook(plan.level, is_bounded=plan.hosts is not None))
 
 
 def proxy_ports(environment: Mapping[str, str]) -> list[int]:

@@ -19,23 +19,30 @@ _STARTS = frozenset((
     "subprocess.Popen",
 ))  # fmt: skip
 _NAMES = frozenset(("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo"))
+#: Where the proxy is.
+_PROXY = "127.0.0.1"
 #: Events whose second argument is the address.
 _CONTACTS = frozenset(("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg"))
 
 
-def make_hook(level: Level) -> Hook:
-    """Return the function to give to `sys.addaudithook`. A few hundred nanoseconds for each event."""
+def make_hook(level: Level, *, is_bounded: bool = False) -> Hook:
+    """Return the function to give to `sys.addaudithook`. A few hundred nanoseconds for each event.
+
+    Args:
+        level: Of the place.
+        is_bounded: Whether the gateway's proxy, on this machine, is the only way out.
+    """
     known = _STARTS | _CONTACTS | _NAMES if level == "strict" else _STARTS | _CONTACTS
     is_strict = level == "strict"
 
     def check(event: str, args: tuple[Any, ...]) -> None:
         if event in known:
-            _check(event, args, is_strict)
+            _check(event, args, is_strict, is_bounded)
 
     return check
 
 
-def _check(event: str, args: tuple[Any, ...], is_strict: bool) -> None:
+def _check(event: str, args: tuple[Any, ...], is_strict: bool, is_bounded: bool) -> None:
     if event in _STARTS:
         raise PermissionError("a worker process may not start programs")
     if event in _NAMES:
@@ -45,3 +52,5 @@ def _check(event: str, args: tuple[Any, ...], is_strict: bool) -> None:
         raise PermissionError("a worker process may not use Unix sockets")
     if is_strict and address is not None:
         raise PermissionError("this worker process may not use the network")
+    if is_bounded and isinstance(address, tuple) and address[:1] != (_PROXY,):
+        raise PermissionError("this worker process reaches the hosts of its module by its proxy alone")

@@ -6,7 +6,7 @@ Source: docs/spec/protocol.md "Boot".
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Literal, TypeAlias
 
 Level: TypeAlias = Literal["strict", "network", "open"]
@@ -22,6 +22,8 @@ class Plan:
         read: Files and folders that may be read, besides what Python and the system's libraries need.
         closed: What may not be read, although it lies in a folder that may.
         ports: TCP ports that may be connected to.
+        hosts: What may be asked, and by the gateway's proxy alone; None for no such bound.
+        secret: What the process shows to that proxy.
     """
 
     level: Level = "open"
@@ -29,6 +31,8 @@ class Plan:
     read: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
+    hosts: tuple[str, ...] | None = None
+    secret: str = field(default="", repr=False)
 
     def pack(self) -> bytes:
         """Return it as the text that `parse_plan` takes."""
@@ -38,4 +42,8 @@ class Plan:
 def parse_plan(packed: bytes) -> Plan:
     """Read what the gateway sent."""
     told = json.loads(packed)
-    return Plan(told["level"], told["module"], tuple(told["read"]), tuple(told["closed"]), tuple(told["ports"]))
+    hosts = None if told["hosts"] is None else tuple(told["hosts"])
+    return Plan(
+        told["level"], told["module"], tuple(told["read"]), tuple(told["closed"]), tuple(told["ports"]), hosts,
+        told["secret"],
+    )  # fmt: skip

@@ -21,13 +21,15 @@ _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _BY_FILTER = 22, 38, 2
 _CAPABILITIES_VERSION = 0x20080522
 #: Reading what belongs to other users: an environment that root serves from may be theirs.
 _KEPT_CAPABILITIES = 0b110
-_LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER, _MACHINE, _FIRST_ARGUMENT = 0, 4, 16  # where these stand in what a filter looks at
+_LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_ANY_BIT, _MASK, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
+_NUMBER, _MACHINE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24  # where these stand in what a filter looks at
 _ALLOW, _FAIL = 0x7FFF0000, 0x00050000
 _AS_THREAD = 0x00010000  # CLONE_THREAD
 _FOREIGN = 0x40000000  # numbers of another calling convention of the same machine
 #: Internet, and the kernel's own lists of addresses and routes, which resolving a name asks for.
-_FAMILIES: dict[Level, tuple[int, ...]] = {"strict": (), "network": (2, 10, 16)}
+_KERNEL = 16
+_FAMILIES: dict[Level, tuple[int, ...]] = {"strict": (), "network": (2, 10, _KERNEL)}
+_STREAM, _KINDS = 1, 0xF  # of sockets; above these bits are flags
 
 
 class System(NamedTuple):
@@ -63,8 +65,12 @@ def has_sieve() -> bool:
     return sys.platform == "linux" and platform.machine() in SYSTEMS
 
 
-def sift(level: Level) -> None:
+def sift(level: Level, *, only_streams: bool = False) -> None:
     """Give up for good what a place of this level does not have; nothing where the machine is unknown.
+
+    Args:
+        level: Of the place.
+        only_streams: Whether sockets of the Internet may be TCP's alone.
 
     Raises:
         OSError: The kernel refuses.
@@ -73,7 +79,7 @@ def sift(level: Level) -> None:
         return
     system, libc = SYSTEMS[platform.machine()], ctypes.CDLL(None, use_errno=True)
     _drop_capabilities(libc, system)
-    steps = write_steps(system, level)
+    steps = write_steps(system, level, only_streams=only_streams)
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
     program = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -92,7 +98,7 @@ def _drop_capabilities(libc: ctypes.CDLL, system: System) -> None:
     libc.syscall(system.capset, header, struct.pack("=6I", kept, kept, 0, 0, 0, 0))
 
 
-def write_steps(system: System, level: Level) -> list[tuple[int, int, int, int]]:
+def write_steps(system: System, level: Level, *, only_streams: bool = False) -> list[tuple[int, int, int, int]]:
     """Write the filter: operation, steps to skip if it holds, steps to skip if not, operand."""
     families = _FAMILIES[level]
     denied, absent = (_RETURN, 0, 0, _FAIL | errno.EACCES), (_RETURN, 0, 0, _FAIL | errno.ENOSYS)
@@ -115,9 +121,15 @@ def write_steps(system: System, level: Level) -> list[tuple[int, int, int, int]]
         (_IF_ANY_BIT, 1, 0, _AS_THREAD),
         denied,
         allowed,
-        (_IF_EQUAL, 0, 2 + 2 * len(families), system.socket),
-        (_LOAD, 0, 0, _FIRST_ARGUMENT),
     ]
+    judged = [(_LOAD, 0, 0, _FIRST_ARGUMENT)]
     for family in families:
-        steps += [(_IF_EQUAL, 0, 1, family), allowed]
-    return [*steps, denied, allowed]
+        judged += [(_IF_EQUAL, 0, 1, family), allowed] if not only_streams or family == _KERNEL else _stream(family)
+    return [*steps, (_IF_EQUAL, 0, len(judged) + 1, system.socket), *judged, denied, allowed]
+
+
+def _stream(family: int) -> list[tuple[int, int, int, int]]:
+    """Write what allows a family for TCP alone; what else there is of it is denied at once."""
+    allowed, denied = (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _FAIL | errno.EACCES)
+    kind = [(_LOAD, 0, 0, _SECOND_ARGUMENT), (_MASK, 0, 0, _KINDS), (_IF_EQUAL, 0, 1, _STREAM), allowed, denied]
+    return [(_IF_EQUAL, 0, len(kind), family), *kind]

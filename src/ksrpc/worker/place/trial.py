@@ -10,6 +10,7 @@ from typing import Any
 
 from ksrpc.worker.place.entry import fence
 from ksrpc.worker.place.kernel import landlock_version
+from ksrpc.worker.place.outlet import leave_network
 from ksrpc.worker.place.plan import Plan
 from ksrpc.worker.place.sieve import sift
 
@@ -21,9 +22,10 @@ def try_place(outside: str) -> dict[str, Any]:
         outside: A file of the caller's that may be read and written without a place.
 
     Returns:
-        "version": of Landlock; "stopped": name of each trial → whether it failed.
+        "version": of Landlock; "apart": whether it got a network of its own; "stopped": name of each trial → whether it
+        failed.
     """
-    version = landlock_version()
+    is_apart, version = leave_network(), landlock_version()
     fence(Plan("strict"), (), version)
     sift("strict")
     trials: dict[str, Callable[[], object]] = {
@@ -34,7 +36,11 @@ def try_place(outside: str) -> dict[str, Any]:
         "connect": _connect,
         "signal": lambda: os.kill(os.getppid(), 0),
     }
-    return {"version": version, "stopped": {name: _is_stopped(trial) for name, trial in trials.items()}}
+    return {
+        "version": version,
+        "apart": is_apart,
+        "stopped": {name: _is_stopped(trial) for name, trial in trials.items()},
+    }
 
 
 def _is_stopped(trial: Callable[[], object]) -> bool:
