@@ -74,7 +74,7 @@ class Compaction:
         self._chunk_bytes = chunk_bytes
         self._compressors: dict[str, Compressor] = {}
         self._raw = 0  # in the pieces that are not given yet
-        self._made = self._give()
+        self._made: Iterator[Piece] | None = None  # at the first piece: before, it would only hold this object
         self.total_bytes = sum(len(part) for parts in self._buffers for part in parts)
         self.done_bytes = self.wire_bytes = 0
         self._last = (0, 1)  # of the last piece: what it stands for, and its length
@@ -83,6 +83,8 @@ class Compaction:
         return self
 
     def __next__(self) -> Piece:
+        if self._made is None:
+            self._made = self._give()
         return next(self._made)
 
     def sent_bytes(self, waiting_bytes: int) -> int:

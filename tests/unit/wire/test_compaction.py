@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from time import perf_counter
 
@@ -165,3 +166,18 @@ def test_a_link_that_is_faster_than_the_codec_gets_the_rest_as_it_lies() -> None
     assert codecs[-1] == NONE
     assert set(codecs) <= {ZSTD, LZ4, NONE}
     assert len(disassemble(memoryview(data), Assembly(wire.RESULT_TABLE.limits))[1]) == value.nbytes
+
+
+@pytest.mark.parametrize("shrinks", [False, True])
+def test_a_value_is_let_go_of_at_once(*, shrinks: bool) -> None:
+    """It may be the map of a worker's memory: that is not left to the garbage collector, however it went."""
+    message = bytearray(b"".join(wire.pack(bytes(300_000) if shrinks else NOISE).segments))
+    gc.disable()
+    try:
+        compaction = wire.open_compaction([message], Pace(("zstd",), perf_counter, is_fixed=True))
+        assert (compaction is not None) is shrinks
+        assert len(list(compaction or ())) > 0 or not shrinks
+        del compaction
+        message.append(0)  # which fails while somebody looks at it
+    finally:
+        gc.enable()
