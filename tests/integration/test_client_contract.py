@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from ksrpc.errors import (
     ConfigError,
     ConnectError,
     DeadlineError,
+    KsrpcError,
     LostError,
     MissingExtraError,
     NotFoundError,
@@ -171,11 +173,15 @@ def test_sixteen_threads_on_one_connection_get_their_own_answers(own: Connection
 
 
 def test_the_last_reference_closes_the_sockets(libraries: GatewayProcess, transport: str) -> None:
+    """Errors that came before hold nothing of it: who catches one and lets go of it has let go of everything."""
     connection = connection_to(libraries, transport)
     assert connection.call("demo.echo", (1,), {}, Options()) == 1
     before = len(os.listdir("/proc/self/fd"))
     gc.disable()
     try:
+        for path, args, timeout_s in [("math.sqrt", (-1,), 60), ("math.none", (), 60), ("demo.sleep", (20,), 0.1)]:
+            with suppress(ValueError, KsrpcError):
+                connection.call(path, args, {}, Options(timeout_s=timeout_s))
         del connection
         assert len(os.listdir("/proc/self/fd")) < before
     finally:

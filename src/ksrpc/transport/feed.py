@@ -11,7 +11,7 @@ from ksrpc import wire
 from ksrpc.errors import DecodeError, KsrpcError, LostError, TooLargeError
 from ksrpc.protocol import Buffer
 from ksrpc.protocol.fault import RAISED, parse_fault
-from ksrpc.transport.problem import lost_answer
+from ksrpc.transport.problem import lost_answer, throw
 from ksrpc.wire.item import Record, RecordKind, RecordReader, parse_end
 
 
@@ -69,10 +69,13 @@ class Feed:
         if self._bodies:
             bodies, self._bodies = self._bodies, []
             return bodies, self._pay()
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
+        if self._error is not None:
+            throw(self._take_error())
         return [], 0
+
+    def _take_error(self) -> BaseException:
+        error, self._error = self._error, None
+        return error or LostError("the stream has ended")
 
     def _on_record(self, record: Record) -> None:
         if record.kind == RecordKind.ITEM:

@@ -27,7 +27,7 @@ from ksrpc.transport.dial import Address, dial
 from ksrpc.transport.held import HEADER, HandleSession
 from ksrpc.transport.held import MEDIA_TYPE as HELD_TYPE
 from ksrpc.transport.items import RemoteIterator
-from ksrpc.transport.problem import lost_answer, parse_problem
+from ksrpc.transport.problem import lost_answer, parse_problem, throw
 from ksrpc.transport.retry import Names, Retry
 from ksrpc.transport.upload import pack_body, read_codecs, recompact, send_chunks
 from ksrpc.transport.watch import State, Trail, Trails, Watch, no_trail
@@ -306,13 +306,18 @@ class Failure:
     """Hold an error that was received whole, until the connection is put back."""
 
     def __init__(self, error: BaseException) -> None:
-        self.error = error
+        self.error: BaseException | None = error
+
+    def take(self) -> BaseException:
+        """Give the error away."""
+        error, self.error = self.error, None
+        return error or LostError("the answer was taken already")
 
 
 def unwrap(value: Any) -> Any:
     """Return a value, or raise the error that came in its place."""
     if isinstance(value, Failure):
-        raise value.error
+        throw(value.take())
     return value
 
 

@@ -5,6 +5,8 @@ Source: RFC 9457; docs/reference/http.md "Errors".
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import msgspec
 
 from ksrpc.errors import BY_CODE, AuthError, ConnectError, DeadlineError, KsrpcError, LostError, TooLargeError
@@ -37,6 +39,18 @@ def parse_problem(status: int, body: bytes) -> KsrpcError:
     error = ConnectError(f"the server answered {status}: is this the address of a ksrpc gateway?")
     error.maybe_ran = status == _BAD_REQUEST
     return error
+
+
+def throw(error: BaseException) -> NoReturn:
+    """Raise an error of which nobody else knows any more.
+
+    Its traceback holds the frames that it passes, and these what they know: an error that one of them still held would
+    keep itself, the connection and its socket until the collector of garbage comes.
+    """
+    try:
+        raise error
+    finally:
+        del error
 
 
 def lost_answer(exc: Exception) -> LostError:

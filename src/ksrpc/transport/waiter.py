@@ -8,13 +8,13 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from ksrpc import wire
-from ksrpc.errors import DecodeError, KsrpcError, TooLargeError
+from ksrpc.errors import DecodeError, KsrpcError, LostError, TooLargeError
 from ksrpc.protocol import Buffer, Meta
 from ksrpc.protocol.event import RaiseCame, ResultCame, StatusCame
 from ksrpc.protocol.fault import RAISED, parse_fault
 from ksrpc.transport.feed import Feed, raised
 from ksrpc.transport.held import check_handle
-from ksrpc.transport.problem import lost_answer
+from ksrpc.transport.problem import lost_answer, throw
 from ksrpc.transport.sight import News
 
 
@@ -43,7 +43,7 @@ class Collector(ABC):
         self._reader: wire.Reader | None = None
         self._body: Buffer = b""
         self._raised: Buffer | None = None
-        self._error: KsrpcError | None = None
+        self._error: BaseException | None = None
 
     def take(self, event: ResultCame) -> int:
         """Take a piece of the value; return how many of its bytes need not be waited for.
@@ -129,16 +129,20 @@ class Collector(ABC):
         self._finish()
 
     def result(self) -> Any:
-        """Return the value, or raise what ended the call."""
+        """Return the value, or raise what ended the call, once."""
         if self._error is not None:
-            raise self._error
+            throw(self._take_error())
         try:
             if self._raised is None:
                 return wire.parse(self._body) if self._reader is None else self._reader.value()
-            error = wire.parse_error(self._raised)
+            self._error = wire.parse_error(self._raised)
         except (DecodeError, TooLargeError) as exc:
             raise lost_answer(exc) from exc
-        raise error
+        return throw(self._take_error())
+
+    def _take_error(self) -> BaseException:
+        error, self._error = self._error, None
+        return error or LostError("the answer was taken already")
 
     @abstractmethod
     def wake(self) -> None:
