@@ -84,7 +84,7 @@ def charge(connection: Connection, ledger: Path, nonce: int) -> Result:
         answer = connection.call("till.charge", (str(ledger), nonce, payload), {}, Options())
         assert answer == (nonce, payload)
     except KsrpcError as exc:  # judged below
-        error = exc
+        error = exc.with_traceback(None)  # or it would hold this frame, which holds it, and the connection
     return Result(nonce, time.monotonic() - began, error)
 
 
