@@ -178,7 +178,7 @@ class WebSocketShell:
             was_sent = self._abandon(call)
             if isinstance(exc, DeadlineError):
                 self._doubt(began)
-                raise DeadlineError(str(exc), maybe_ran=was_sent) from None
+                exc.maybe_ran = was_sent
             raise
         finally:
             if waiter.feed is None:
