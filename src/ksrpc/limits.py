@@ -147,6 +147,21 @@ ANSWER_GRACE_S = 1.0
 INFLOWS = 64
 #: Paths per user and worker of which decisions are remembered.
 MEMO_ENTRIES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLimits:
+    """Bound what is kept in memory for the audit, and how late it may be written. Times in seconds."""
+
+    write_s: float = 0.25
+    refused_s: float = 60.0  # the same refusal is told once, then counted
+    reasons: int = 4096  # that are counted one by one
+    waiting: int = 100_000  # records, while the disk takes none
+    digest_bytes: int = 4 * KIB
+    path_chars: int = 200
+
+
+AUDIT = AuditLimits()
 #: Request line and headers of one HTTP request, beyond the read in which they begin.
 HTTP_HEAD_BYTES = 64 * KIB
 #: A token longer than this is refused unread.

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from ksrpc.config.schema import check_pattern, is_covered
+from ksrpc.config.kind import check_pattern
+from ksrpc.config.schema import is_covered
 from ksrpc.errors import ConfigError
 
 _OWN = "ksrpc"

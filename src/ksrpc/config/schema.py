@@ -7,92 +7,16 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-import re
-import zoneinfo
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from ksrpc.config.host import check_host
 from ksrpc.config.key import Location, join_key
-from ksrpc.limits import PATH_PART_CHARS, PATH_PARTS
+from ksrpc.config.kind import Host, Member, Network, Origin, Pattern, Place, Port, PublicUrl, Rows, TimeZone
 from ksrpc.model import ANONYMOUS, HandleClass, Rules
-
-
-def _check_network(text: str) -> str:
-    if text not in ("any", "loopback", "private"):
-        try:
-            ipaddress.ip_network(text, strict=False)
-        except ValueError as exc:
-            raise ValueError(f'{exc}; write "any", "loopback", "private" or a network such as "10.1.0.0/16"') from exc
-    return text
-
-
-Network = Annotated[str, AfterValidator(_check_network)]
-
-
-def check_pattern(text: str) -> str:
-    """Return a pattern of `allow` and its like as it is.
-
-    Raises:
-        ValueError: It is none.
-    """
-    parts = text.split(".")
-    is_path = len(parts) <= PATH_PARTS and all(map(_is_public_name, parts))
-    if text != "*" and not is_path:
-        raise ValueError(f"{text[:100]!r} is not a dotted path of public names")
-    return text
-
-
-def _is_public_name(part: str) -> bool:
-    return part.isidentifier() and not part.startswith("_") and len(part) <= PATH_PART_CHARS
-
-
-Pattern = Annotated[str, AfterValidator(check_pattern)]
-
-
-def _check_member(text: str) -> str:
-    if not _is_public_name(text):
-        raise ValueError(f"{text[:100]!r} is not a public name; what begins with an underscore is never reached")
-    return text
-
-
-Member = Annotated[str, AfterValidator(_check_member)]
-
-
-def _check_zone(name: str) -> str:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as exc:
-        raise ValueError(f"there is no time zone {name!r}") from exc
-    return name
-
-
-TimeZone = Annotated[str, AfterValidator(_check_zone)]
-
-
-def _check_url(text: str) -> str:
-    parts = urlsplit(text)
-    is_plain = not (parts.query or parts.fragment or "@" in parts.netloc)
-    if text and not (parts.scheme in ("http", "https") and parts.hostname and is_plain):
-        raise ValueError("this is no address such as https://gateway.example:8000")
-    return text.rstrip("/")
-
-
-PublicUrl = Annotated[str, AfterValidator(_check_url)]
-
-
-def _check_origin(text: str) -> str:
-    if not re.fullmatch(r"https?://[^/\s@?#]+", text):
-        raise ValueError('an origin is a scheme and a host, "https://page.example", without a path')
-    return text.lower()
-
-
-Origin = Annotated[str, AfterValidator(_check_origin)]
 
 
 class _Section(BaseModel):
@@ -116,11 +40,6 @@ class ServerSection(_Section):
     hosts: tuple[str, ...] = ()
     origins: tuple[Origin, ...] = ()
     compression: Literal["auto", "off", "always"] = "auto"
-
-
-Place = Literal["strict", "network", "open"]
-Port = Annotated[int, Field(ge=1, le=65_535)]
-Host = Annotated[str, AfterValidator(check_host)]
 
 
 class CallSection(_Section):
@@ -161,9 +80,6 @@ class AccessSection(_Section):
     unsafe: tuple[Pattern, ...] = ()
     services: tuple[Pattern, ...] = ()
     handles: bool = True
-
-
-Rows = Annotated[int, Field(ge=0)]
 
 
 class UserQuota(_Section):
@@ -234,6 +150,15 @@ class ModuleSection(_Section):
     handles: dict[Pattern, HandleSection] = {}
 
 
+class AuditSection(_Section):
+    """What is written down of calls."""
+
+    enabled: bool = True
+    arguments: Literal["digest", "none"] = "digest"
+    file_mb: int = Field(64, ge=1, le=4096)
+    keep_days: int = Field(90, ge=1, le=3650)
+
+
 class Config(_Section):
     """Hold the whole configuration, checked."""
 
@@ -244,6 +169,7 @@ class Config(_Section):
     user: dict[str, UserSection] = {}
     module: dict[str, ModuleSection] = {}
     quota: QuotaTable = QuotaTable()
+    audit: AuditSection = AuditSection()
 
     @model_validator(mode="after")
     def _check_whole(self) -> Config:

@@ -77,6 +77,12 @@ handles = true                # whoever shows a token may keep objects of the cl
 # [quota."demo.test"]         # of one module or function
 # rows_per_day = 500
 
+[audit]
+enabled = true                # write down who called what and what came of it, in data_dir/audit
+arguments = "digest"          # how many bytes of arguments, and a hash; "none"
+file_mb = 64                  # after which another file is begun [MiB]
+keep_days = 90                # after which a file is removed [days]
+
 # [module.math]
 # executor = "inline"         # "process" (default) | "inline": in the gateway itself, for cheap and trusted functions
 # processes = 1               # instead of call.processes; 1 for libraries that log in

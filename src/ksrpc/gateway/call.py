@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -90,10 +91,32 @@ def ignore(kind: str, meta: dict[str, Any]) -> None:
 
 
 @dataclass(slots=True)
+class Track:
+    """Hold what the audit remembers of a call.
+
+    Attributes:
+        number: Of the call, in this process.
+        began: When it was let through, on the clock of performance [s].
+        rows: How many were charged; None if nobody counted.
+        is_settled: Whether its end was told.
+    """
+
+    number: int
+    began: float
+    rows: int | None = None
+    is_settled: bool = False
+
+    def age_ms(self) -> float:
+        """Return how long ago the call was let through [ms]."""
+        return round((time.perf_counter() - self.began) * 1e3, 3)
+
+
+@dataclass(slots=True)
 class Call:
     """Say who wants what.
 
     Attributes:
+        place: The caller's address.
         deadline: The time on the loop's clock at which the call is over.
         is_main: Whether it must run on the worker's main thread, one at a time (`async_remote=False`).
         is_queued: Whether its caller was told that it waits for a process: then it is told too when it begins.
@@ -104,12 +127,14 @@ class Call:
         session: What objects that are kept for the caller belong to; empty if none may be kept.
         extra: What the worker is told beside the path.
         also: Further paths to whose quotas the answer counts.
+        track: What the audit remembers of it, once it was let through.
     """
 
     user: User
     path: str
     arguments: Arguments
     deadline: float
+    place: str = ""
     is_main: bool = False
     is_queued: bool = False
     cache_get: bool = True
@@ -119,6 +144,7 @@ class Call:
     session: str = ""
     extra: Meta | None = None
     also: tuple[str, ...] = ()
+    track: Track | None = None
 
 
 @dataclass(slots=True)

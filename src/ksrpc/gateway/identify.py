@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TypeAlias
 
 from ksrpc.config import Config
-from ksrpc.errors import AddressError, AuthError
+from ksrpc.errors import AddressError, AuthError, RefusedError
 from ksrpc.gateway.origin import is_own_page, origin_of, refuse_foreign, refuse_pages
 from ksrpc.gateway.seat import Seats
 from ksrpc.gateway.throttle import Throttle
@@ -53,10 +53,14 @@ class Doorkeeper:
         config: The rules.
         tokens: Who may come in.
         former: Whose counts and tickets go on.
+
+    Attributes:
+        refused: Told from where somebody came who was not let in, and why.
     """
 
     def __init__(self, config: Config, tokens: TokenStore, former: Doorkeeper | None = None) -> None:
         access = config.access
+        self.refused: Callable[[str, RefusedError], None] = former.refused if former else _ignore
         self.tickets: Tickets = former.tickets if former else Tickets()
         self.seats: Seats = former.seats if former else Seats()
         self._throttle: Throttle = former._throttle if former else Throttle()
@@ -94,13 +98,25 @@ class Doorkeeper:
         """
         user = self._recall(visitor)
         if user is None:
-            user = self.recognise(visitor)
-            if "call" not in user.scopes:
-                raise AuthError("this token may not call")
+            user = self._tell_refused(visitor, self._caller)
             if len(self._seen) >= _SEEN_ENTRIES:
                 self._seen.clear()
             self._seen[id(visitor)] = visitor, user
         return user
+
+    def _caller(self, visitor: Visitor) -> User:
+        user = self.recognise(visitor)
+        if "call" not in user.scopes:
+            raise AuthError("this token may not call")
+        return user
+
+    def _tell_refused(self, visitor: Visitor, let_in: Callable[[Visitor], User]) -> User:
+        """Let somebody in, or have it written down that they were not."""
+        try:
+            return let_in(visitor)
+        except RefusedError as exc:
+            self.refused("unix" if visitor.is_unix else visitor.peer, exc)
+            raise
 
     def _recall(self, visitor: Visitor) -> User | None:
         known, user = self._seen.get(id(visitor), (None, None))
@@ -142,6 +158,14 @@ class Doorkeeper:
             raise AddressError("this address is not admitted (access.ip_allow, access.ip_block)")
         self._check_host(visitor.headers.get("host", ""))
         return address
+
+    def place_of(self, visitor: Visitor) -> str:
+        """Return the address of a visitor that was admitted, to be written down."""
+        return (
+            "unix"
+            if visitor.is_unix and not any(name in visitor.headers for name in _FORWARDED)
+            else str(self._true_address(visitor))
+        )
 
     def is_near(self, visitor: Visitor) -> bool:
         """Tell whether a visitor that was admitted is on this machine."""
@@ -202,6 +226,9 @@ class Doorkeeper:
             AuthError: It is unknown, spent, over or for something else, or the token behind it is valid no more.
             BusyError: Too many wrong ones came from this address.
         """
+        return self._tell_refused(visitor, partial(self._by_ticket, route, ticket))
+
+    def _by_ticket(self, route: str, ticket: str, visitor: Visitor) -> User:
         address = self.admit(visitor)
         origin = visitor.headers.get("origin", "").lower()
         try:
@@ -252,6 +279,10 @@ class Doorkeeper:
         if name in self._hosts or is_address(name):
             return
         raise AddressError(f"unknown host name {name[:100]!r}; list it in server.hosts")
+
+
+def _ignore(_: str, __: RefusedError) -> None:
+    """Write nothing down."""
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,8 @@ import logging
 from functools import partial
 
 from ksrpc.config import Config
-from ksrpc.errors import BusyError, EncodeError, QuotaError
+from ksrpc.errors import BusyError, EncodeError, KsrpcError, QuotaError
+from ksrpc.gateway.audit import Audit
 from ksrpc.gateway.cache import Cache
 from ksrpc.gateway.call import Answer, Arguments, Call, View
 from ksrpc.gateway.flight import Flights
@@ -44,6 +45,8 @@ class Gateway:
         self._former: list[State] = []
         self._flights = Flights()
         self._working: list[asyncio.Task[None]] = []
+        self.audit = Audit(config)
+        self._state.door.refused = self.audit.refuse_visitor
         self.cache = Cache(config)
         self.quota = Quota(config)
         self.objects = Objects(config, self.quota.charge)
@@ -87,6 +90,7 @@ class Gateway:
             await state.executors.stop()
         await self.cache.close()
         self.quota.close()
+        self.audit.close()
 
     def reload(self, config: Config) -> None:
         """Put another configuration in force, whole or not at all: calls under way keep the one they began with.
@@ -95,6 +99,7 @@ class Gateway:
             ConfigError: It cannot be; the one before stays in force.
         """
         state = State(config, self._tokens, shows_output=self._shows_output, former=self._state)
+        self.audit.adjust(config)
         self.cache.adjust(config)
         self.quota.adjust(config)
         self.objects.adjust(config)
@@ -113,6 +118,7 @@ class Gateway:
         try:
             if call.path[:1] == MARK:
                 self._let_in(state, call)
+                self.audit.decide(call)
                 answer = await self.objects.handle(state, call)
             else:
                 answer = await self._handle(state, call)
@@ -121,18 +127,25 @@ class Gateway:
             if answer.flow is not None:
                 state.calls += 1
                 self.streams_open += 1
-                answer.flow.watch(close=partial(self._leave, state))
+                answer.flow.watch(close=partial(self._leave, state, call, answer))
+            else:
+                self.audit.settle(call, answer)
             return answer
+        except BaseException as exc:
+            self.audit.fail(call, exc)
+            raise
         finally:
             state.calls -= 1
 
-    def _leave(self, state: State) -> None:
+    def _leave(self, state: State, call: Call, answer: Answer) -> None:
         """Count a call out whose items came one by one."""
         state.calls -= 1
         self.streams_open -= 1
+        self.audit.settle(call, answer)
 
     async def _handle(self, state: State, call: Call) -> Answer:
         self._admit(state, call)
+        self.audit.decide(call)
         call.descriptor = state.registry.recall(call) or await state.registry.describe(call)  # 3. describe
         if call.user.rules.handles and call.session:
             self.objects.permit(call)
@@ -163,10 +176,18 @@ class Gateway:
         if call.cache_expire is None or call.arguments.rest is not None or call.path[:1] == MARK:
             return None
         state = self._state
-        self._admit(state, call)
+        try:
+            self._admit(state, call)
+        except KsrpcError as exc:
+            self.audit.refuse(call, exc)
+            raise
         call.descriptor = state.registry.recall(call)
         key = self.cache.key_of(call, state.registry.recall_keyed(call), label=state.executors.edition(call.path))
-        return None if key is None else self.cache.glance(key, call)
+        answer = None if key is None else self.cache.glance(key, call)
+        if answer is not None:
+            self.audit.decide(call)
+            self.audit.settle(call, answer)
+        return answer
 
     async def _fly(self, state: State, key: bytes, call: Call) -> Answer:
         """Ask the library, together with whoever asks the same; keep what it answers."""
@@ -247,6 +268,7 @@ class Gateway:
             await asyncio.sleep(_REFRESH_S)
             try:
                 self._tokens.refresh()
+                self.audit.follow_tokens(self._tokens.records())
                 self.objects.handles.tick(self._state.door.still_valid)
                 await self.cache.tick()
                 await self.quota.tick()

@@ -120,7 +120,10 @@ class Quota:
             raise
         else:
             if answer.flow is None:
-                self.settle(reservation, count_rows(answer.pieces))  # in the same step: nothing can come between
+                rows = count_rows(answer.pieces)
+                self.settle(reservation, rows)  # in the same step: nothing can come between
+                if call.track is not None:
+                    call.track.rows = rows
             else:
                 self._meter(reservation, answer.flow)
         finally:

@@ -141,6 +141,7 @@ def make_call(gateway: Gateway, exchange: HttpExchange, *, user: User, path: str
         path,
         arguments,
         deadline,
+        place=gateway.door.place_of(exchange.visitor),
         is_main=options.is_main,
         cache_get=options.cache_get,
         cache_expire=options.cache_expire,

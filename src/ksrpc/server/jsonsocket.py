@@ -55,6 +55,7 @@ class JsonShell(Shell):
 
     def __init__(self, gateway: Gateway, user: User, visitor: Visitor, send: Send) -> None:
         super().__init__(gateway, user, visitor, send)
+        self._place = gateway.door.place_of(visitor)
         self._entries: set[_Entry] = set()
         self._waiting: dict[Hashable, _Entry] = {}  # by id, until the answer is on its way
         self._turn = asyncio.Lock()
@@ -137,6 +138,7 @@ class JsonShell(Shell):
             question.func,
             arguments,
             deadline,
+            place=self._place,
             is_main=not _flag(told, "async_remote"),
             cache_get=_flag(told, "cache_get"),
             cache_expire=None if told.get("cache_expire") is None else parse_seconds(told["cache_expire"]),

@@ -43,6 +43,7 @@ GAUGES = (
     Gauge("ksrpc_tasks", "asyncio tasks of the gateway"),
     Gauge("ksrpc_ready", "1 while calls are taken"),
     Gauge("ksrpc_configuration_broken", "1 while a broken configuration waits to be mended"),
+    Gauge("ksrpc_audit_lost", "records of the audit for which there was no room, since the disk took none"),
 )
 
 
@@ -95,6 +96,7 @@ class Metrics:
             len(asyncio.all_tasks()),
             int(gateway.is_ready),
             int(bool(gateway.fault)),
+            gateway.audit.lost,
         )
         for gauge, value in zip(GAUGES, values, strict=True):
             yield family(gauge.name, gauge.told, value=value)

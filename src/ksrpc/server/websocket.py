@@ -139,8 +139,9 @@ class SessionShell:
         self._spawn_flush()
 
     def _suit(self, visitor: Visitor) -> None:
-        """Send in large slices where they take no time on the way."""
+        """Send in large slices where they take no time on the way; know whence calls come."""
         limits = self._session.limits
+        self._place = self._gateway.door.place_of(visitor)
         is_near = self._gateway.door.is_near(visitor)
         near_bytes = min(limits.near_slice_bytes, self._session.accepted_bytes)
         self._session.outbox.slice_bytes = near_bytes if is_near else limits.slice_bytes
@@ -224,6 +225,7 @@ class SessionShell:
             event.meta["path"],
             arguments,
             self._loop.time() + self._timeout_s(event.meta),
+            place=self._place,
             is_main=event.meta.get("executor") == "main",
             cache_get=event.meta.get("cache_get") is not False,
             cache_expire=self._expire_s(event.meta),

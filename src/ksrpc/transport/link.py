@@ -28,6 +28,8 @@ _DROP = "!drop"
 class RaisedError(KsrpcError):
     """Carry what a library raised, still encoded: the gateway passes it on and never decodes it."""
 
+    code = RAISED
+
     def __init__(self, meta: Meta, body: bytes) -> None:
         super().__init__("the library raised")
         self.meta = meta
