@@ -20,6 +20,7 @@ COMMANDS = {
     "token": "ksrpc.cli.token:token",
     "quota": "ksrpc.cli.quota:quota",
     "cache": "ksrpc.cli.cache:cache",
+    "policy": "ksrpc.cli.policy:policy",
     "audit": "ksrpc.cli.audit:audit",
     "login": "ksrpc.cli.account:login",
     "logout": "ksrpc.cli.account:logout",

@@ -60,8 +60,12 @@ class HttpRoad:
     def __init__(self, gateway: GatewayProcess, token: str = "") -> None:
         self._link = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=60)
         self._headers = {"Content-Type": wire.MEDIA_TYPE, "Accept": wire.MEDIA_TYPE, **_bearer(token)}
+        self._used_at = 0.0
 
     def send(self, path: str, body: bytes, **headers: str) -> Told:
+        if time.monotonic() - self._used_at > _IDLE_S:
+            self._link.close()  # the other side may have hung up by now; the next request opens it again
+        self._used_at = time.monotonic()
         self._link.request("POST", f"/api/file?func={quote(path)}", body, self._headers | headers)
         reply = self._link.getresponse()
         data = reply.read()

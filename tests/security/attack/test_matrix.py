@@ -107,19 +107,22 @@ class Ground:
         self.secret.write_text(f"{CANARY}\n")
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.listener.settimeout(0)
+        self._process: subprocess.Popen[bytes] | None = None
 
     def arm(self) -> None:
         """Put everything in its place again."""
         self.victim.touch()
         for mark in (self.mark, self.mark.with_suffix(".npy")):
             mark.unlink(missing_ok=True)
+        if self._process is not None:  # of a trial that failed
+            self._end_process()
         self._process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
 
     def fill(self, value: Any) -> Any:
         """Write what is there into an argument."""
         frames = {"{secret frame}": self.secret, "{mark frame}": self.mark}
         if value == "{pid}":
-            return self._process.pid
+            return self._process and self._process.pid
         if isinstance(value, str) and value in frames:
             return pd.DataFrame({"file": [str(frames[value])]})
         port = self.listener.getsockname()[1]
@@ -141,9 +144,11 @@ class Ground:
         return signs[effect]
 
     def _end_process(self) -> bool:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        return self._process.wait(20) != 0
+        process, self._process = self._process, None
+        assert process is not None
+        assert process.stdin is not None
+        process.stdin.close()
+        return process.wait(20) != 0
 
     def _was_contacted(self) -> bool:
         try:

@@ -5,12 +5,8 @@ Source: docs/reference/cli.md "ksrpc doctor".
 
 from __future__ import annotations
 
-import shutil
-import sys
-import textwrap
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,18 +15,15 @@ import click
 
 from ksrpc.cli.amendment import check_rules
 from ksrpc.cli.doctor import file, machine, network, place, trial
-from ksrpc.cli.doctor.finding import Case, Finding, Findings, Mark, fail, ok, warn
+from ksrpc.cli.doctor.finding import Case, Finding, Findings, fail, ok, warn
+from ksrpc.cli.doctor.report import show_findings
 from ksrpc.cli.option import config_option
-from ksrpc.cli.table import json_option, show_json
-from ksrpc.cli.text import clean, singular
+from ksrpc.cli.table import json_option
 from ksrpc.client.progress import working
 from ksrpc.config import find_config, load_config
 from ksrpc.errors import KsrpcError
 
 _PATIENCE_S = 9.0
-_COLOURS = {Mark.OK: "green", Mark.WARN: "yellow", Mark.FAIL: "red"}
-_MARK_CELLS = 6
-_SUBJECT_CELLS = 15
 _CHECKS: tuple[Callable[[Case], Findings], ...] = (
     file.check_modes,
     file.check_data,
@@ -61,13 +54,7 @@ def doctor(config: str | None, *, is_json: bool) -> None:
     """
     with working("looking"):
         findings = _examine(find_config(config))
-    if is_json:
-        checks = [{"mark": f.mark, "subject": f.subject, "text": f.text, "cure": f.cure} for f in findings]
-        show_json({"ok": not _has_failed(findings), "checks": checks})
-    else:
-        _show(findings)
-    if _has_failed(findings):
-        sys.exit(1)
+    show_findings(findings, is_json=is_json)
 
 
 def _examine(path: Path) -> list[Finding]:
@@ -110,36 +97,3 @@ def _run_one(check: Callable[[], Findings], slot: list[Finding]) -> None:
         slot.extend(check())
     except Exception as exc:  # one check that fails must not hide what the others found
         slot.append(fail("check", f"{type(exc).__name__}: {exc}", "look at what it names, then try again"))
-
-
-def _has_failed(findings: list[Finding]) -> bool:
-    return any(finding.mark is Mark.FAIL for finding in findings)
-
-
-def _show(findings: list[Finding]) -> None:
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for finding in findings:
-        mark = click.style(
-            f"{finding.mark:<{_MARK_CELLS}}", fg=_COLOURS[finding.mark], bold=finding.mark is not Mark.OK
-        )
-        text = _hang(f"{finding.subject:<{_SUBJECT_CELLS}}{clean(finding.text)}", width)
-        click.echo(mark + text[_MARK_CELLS:])
-        if finding.cure:
-            click.echo(_hang(f"{'':<{_SUBJECT_CELLS}}→ {clean(finding.cure)}", width))
-    counts = Counter(finding.mark for finding in findings)
-    warned, failed = singular(counts[Mark.WARN], "warning"), singular(counts[Mark.FAIL], "failure")
-    click.echo(f"\n{counts[Mark.OK]} ok, {warned}, {failed}")
-
-
-def _hang(text: str, width: int | None) -> str:
-    """Indent a text, with its further lines below the first; where nobody looks it stays one line."""
-    first = " " * _MARK_CELLS + text
-    if width is None:
-        return first
-    return textwrap.fill(
-        first,
-        width - 1,
-        subsequent_indent=" " * (_MARK_CELLS + _SUBJECT_CELLS),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
