@@ -4,7 +4,7 @@
 RUN := .venv/bin/python
 export PYTHON
 
-.PHONY: help demo test test-pythons fuzz lint check bench clean
+.PHONY: help demo test test-pythons fuzz fuzz-effects lint check bench clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -29,6 +29,10 @@ fuzz: ## feed changed bytes to every reader for MINUTES=10: no crash, no hang, n
 	@.ci/venv test client,server,compression demo test bench
 	@.ci/venv fuzz client fuzz || echo "atheris is left out: the changes are made at random" >&2
 	@nice $(RUN) -m tests.fuzz --minutes $(or $(MINUTES),10)
+
+fuzz-effects: ## call every open function with generated arguments for MINUTES=10 where each effect is seen
+	@.ci/venv test client,server,compression demo test bench
+	@nice $(RUN) -W ignore -m tests.effects --minutes $(or $(MINUTES),10)
 
 lint: ## check style, format, types and layers
 	@.ci/venv check client,server,compression demo test bench check

@@ -164,6 +164,14 @@ class AuditLimits:
 AUDIT = AuditLimits()
 #: Request line and headers of one HTTP request, beyond the read in which they begin.
 HTTP_HEAD_BYTES = 64 * KIB
+#: A connection on which no whole head has come for so long, since it was made or last answered, is closed [s].
+HTTP_HEAD_S = 10.0
+#: Connections on which no whole head has come yet; the one that was quiet longest makes room for the next.
+HTTP_QUIET = 2000
+#: A body that is wanted comes at least so fast, once it had `STALL_S` to begin [B/s].
+HTTP_BODY_RATE = 1 * KIB
+#: Requests of one connection that may wait behind the one that is answered.
+HTTP_PIPELINE = 32
 #: A token longer than this is refused unread.
 TOKEN_CHARS = 256
 #: Rows that one answer counts at most, whatever its head says.
@@ -173,6 +181,21 @@ TALLY_NODES = 1 << 16
 
 #: While the store of tokens cannot be read, those that are known go on for so long [s].
 OUTAGE_GRACE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class FrameLimits:
+    """Bound the frames of one WebSocket, which can be smaller than the work that they make."""
+
+    fragments: int = 64  # of one message, and one more for so many bytes of it:
+    fragment_bytes: int = 64
+    controls: int = 50  # pings and pongs, within the time below
+    controls_s: float = 10.0
+    parse_bytes: int = KIB  # parsed before these are looked at: so long others wait
+    rest_bytes: int = 16 * KIB  # in small frames, one after the other, from a peer that goes on although we closed
+
+
+FRAMES = FrameLimits()
 
 
 @dataclass(frozen=True, slots=True)

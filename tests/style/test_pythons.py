@@ -18,7 +18,7 @@ from tests.style.rule import ROOT, Source, load_sources
 
 SCRIPT = ROOT / ".ci" / "pythons"
 #: What one Python is enough for.
-ONCE = ("tests/docs", "tests/style", "tests/fuzz")
+ONCE = ("tests/docs", "tests/style", "tests/fuzz", "tests/effects", "tests/storm")
 WORDS = {name: value for name, value in re.findall(r'^(\w+)="(.*)"$', SCRIPT.read_text(), re.MULTILINE)}
 LISTED = WORDS["tests"].split()
 ON_A_LOOP = WORDS["on_a_loop"].split(" or ")

@@ -76,7 +76,7 @@ def serve_forever(settings: Config, *, follower: Follower | None = None, shows_o
     tls = _find_tls(settings)
     tokens = TokenStore(settings.server.data_dir / "store.sqlite3")
     gateway = Gateway(settings, tokens, shows_output=shows_output)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # its warnings are written by whoever sends nonsense
     config = uvicorn.Config(
         make_app(gateway),
         log_config=None,

@@ -17,7 +17,7 @@ from typing import Any
 
 from ksrpc.errors import ArgumentError
 from ksrpc.expose.bound import BOUNDS, SCALAR_BOUNDS
-from ksrpc.expose.datatype import class_mro
+from ksrpc.expose.datatype import class_module, class_mro
 from ksrpc.expose.parameter import INT_MAX, SCALAR_CLASSES, Check, check_strict, class_by_name, class_check
 from ksrpc.expose.preset import Entry
 from ksrpc.expose.rule import forbid
@@ -99,8 +99,11 @@ class CallPlan:
 
     def _check_self(self, args: tuple[Any, ...]) -> Any:
         cls = self.self_class
-        if not args or cls not in class_mro(type(args[0])):
+        if not args or cls is None or cls not in class_mro(type(args[0])):
             raise forbid("C4", f"the first argument must be a {cls.__name__ if cls is not None else ''}")
+        if _root_of(type(args[0])) != _root_of(cls):
+            # `datetime.replace` of a pandas Timestamp makes one of the year 0, whose use ends the process
+            raise forbid("C4", f"the first argument must be a {cls.__name__} of {_root_of(cls)}")
         return args[0]
 
     def _check_misfit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -199,6 +202,10 @@ def _misfit_text(signature: inspect.Signature | None, args: tuple[Any, ...], kwa
     except TypeError as error:
         return str(error)
     return "these arguments do not fit the signature"
+
+
+def _root_of(cls: type) -> str:
+    return class_module(cls).partition(".")[0]
 
 
 def _are_scalars(values: Any) -> bool:

@@ -55,6 +55,8 @@ _DTYPE = re.compile(r"(?!.*dateutil)[A-Za-z0-9_<>=|\[\], /+\-:]{1,64}")
 #: Types whose values are never large to work with while they are small to send.
 _CALM = frozenset({float, bool, str, bytes, NoneType})
 _NUMBERS = (int, float, complex)
+#: Kinds of numpy's own scalars that are numbers.
+_NUMERIC = frozenset("biufc")
 
 Check = Callable[[str, Any], None]
 
@@ -197,11 +199,9 @@ def _is_suspect_bytes(value: bytes | bytearray) -> bool:
 def _is_number(value: Any) -> bool:
     if value is None or isinstance(value, _NUMBERS):
         return True
-    return (
-        type(value).__module__ in ("numpy", "decimal", "fractions")
-        and hasattr(value, "__abs__")
-        and not hasattr(value, "__len__")
-    )
+    if type(value).__module__ == "numpy":  # a datetime64 says that it has an `abs`, and has none
+        return not hasattr(value, "__len__") and getattr(getattr(value, "dtype", None), "kind", "") in _NUMERIC
+    return type(value).__module__ in ("decimal", "fractions") and hasattr(value, "__abs__")
 
 
 def _is_plain(text: str) -> bool:

@@ -4,21 +4,27 @@ It stops reading only when messages pile up: as it stands it stops and starts at
 and one into the system for each. And it hands messages over, and takes frames, by a plain call: its queue and its
 coroutines cost a turn of the loop and as much time as a small answer. A read that is just one binary message, as most
 are, goes past the parser.
+
+It bounds what frames cost beyond their bytes: how many make one message, and how many pings it answers.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Generator, MutableMapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.streams import StreamReader
 
+from ksrpc.limits import FRAMES
 from ksrpc.protocol import Buffer
 
+if TYPE_CHECKING:
+    from uvicorn._types import ASGIReceiveEvent
 try:
     from websockets.speedups import apply_mask
 except ImportError:  # no wheel for this machine
@@ -40,6 +46,14 @@ class _Reader(StreamReader):
     """Know whether the parser waits for a frame to begin."""
 
     is_between = False
+    wanted = 0  # bytes of a frame that is not there yet
+
+    def read_exact(self, n: int) -> Generator[None, None, bytearray]:
+        """Read so many bytes, and let it be known while they are not there."""
+        self.wanted = n
+        data = yield from super().read_exact(n)
+        self.wanted = 0
+        return data
 
     def at_eof(self) -> Generator[None, None, bool]:
         """Tell whether the stream has ended and everything was read."""
@@ -74,6 +88,12 @@ class SteadyProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self._parts: list[Buffer] = []  # messages that go out with the loop's next turn
         self._parts_bytes = 0
+        self._fragmented_bytes = 0
+        self._rest = 0
+        self._held = b""
+        self._is_stopped = False
+        self._controls = 0
+        self._controls_since = 0.0
         self._reader = self.conn.reader = _Reader()
         self.conn.parser = self.conn.parse()
         next(self.conn.parser)
@@ -81,11 +101,77 @@ class SteadyProtocol(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         """Give a message to the sink, everything else to the parser."""
         if self._sink is not None and self._reader.is_between and not self.frames and self._is_ready:
-            message = _unmask(data)
+            message = None if self._held else _unmask(data)
             if message is not None:
                 self._sink({"type": "websocket.receive", "bytes": message})
                 return
-        super().data_received(data)
+        if self._held:
+            self._held += data
+        else:
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser piece by piece: one read may hold ten thousand frames. A large frame is one piece."""
+        at = 0
+        while at < len(data):
+            size = max(FRAMES.parse_bytes, self._reader.wanted - len(self._reader.buffer))
+            if self.close_sent or self._is_stopped:
+                self._rest = 0 if size > FRAMES.parse_bytes else self._rest + len(data[at : at + size])
+                if self._rest > FRAMES.rest_bytes:
+                    self.transport.abort()
+            if self.transport.is_closing():
+                return
+            if self.queue.qsize() >= _WAITING and not self.close_sent:
+                self._held += data[at:]
+                return
+            super().data_received(data[at : at + size])
+            at += size
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """Give the next message; go on with what was held back once all were taken."""
+        message = await super().receive()
+        if self._held and self.queue.empty():
+            held, self._held = self._held, b""
+            self._parse(held)
+        return message
+
+    def handle_cont(self, event: Frame) -> None:
+        """Take a fragment; a message of too many small ones ends the connection."""
+        if self.close_sent:
+            return
+        before = self._fragmented_bytes if len(self.frames) > 1 else sum(map(len, self.frames))
+        self._fragmented_bytes = before + len(event.data)
+        super().handle_cont(event)
+        if len(self.frames) > FRAMES.fragments + self._fragmented_bytes // FRAMES.fragment_bytes:
+            self._give_up(1009, "too many fragments")
+
+    def handle_ping(self) -> None:
+        """Answer, unless the peer takes no answers."""
+        pong = self.conn.data_to_send()
+        if self._count_control() and self.writable.is_set():
+            self.transport.write(b"".join(pong))
+
+    def handle_pong(self, event: Frame) -> None:
+        """Count what nobody asked for."""
+        self._count_control()
+
+    def _count_control(self) -> bool:
+        """Tell whether one more ping or pong is within the bound; if not, the connection ends."""
+        now = self.loop.time()
+        if now - self._controls_since > FRAMES.controls_s:
+            self._controls, self._controls_since = 0, now
+        self._controls += 1
+        if self._controls > FRAMES.controls:
+            self._give_up(1008, "too many control frames")
+        return self._controls <= FRAMES.controls
+
+    def _give_up(self, code: int, reason: str) -> None:
+        """Close without waiting for the peer to agree."""
+        if not (self.close_sent or self.disconnected or self.transport.is_closing()):
+            self.divert(None)
+            self.frames = []
+            self.conn.send_close(code, reason)
+            self.handle_parser_exception()
 
     def handle_connect(self, event: Request) -> None:
         """Show this connection to the application."""
@@ -160,10 +246,14 @@ class SteadyProtocol(WebSocketsSansIOProtocol):
     def stop(self) -> None:
         """End what `receive` gives: for an application that met a fault in its sink."""
         self.divert(None)
+        self._is_stopped = True
         self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
 
     def send_receive_event_to_app(self) -> None:
         """Hand a message over; stop reading if the application is behind. It goes on when all were taken."""
+        if self._is_stopped:
+            self.frames = []
+            return
         if self._sink is not None and self._is_ready and self.curr_msg_data_type == "bytes":
             frames, self.frames = self.frames, []
             self._sink({"type": "websocket.receive", "bytes": frames[0] if len(frames) == 1 else b"".join(frames)})

@@ -62,6 +62,9 @@ def values() -> Iterator[Any]:
 
 ANSWERS = [message(msgspec.msgpack.encode(value)) for value in values()]
 ANSWERS += [b"\x80\x04cos\nsystem\n(V" + COMMAND.encode() + b"\ntR.", b"", b"\0" * 40, message(b"\xdd\xff\xff\xff\xff")]
+#: Answers beside a value: objects that are kept, streams, words about a call under way, another address.
+EXTRAS = [(kind, name) for kind in ("handle", "stream", "progress", "redirect") for name in NAMES]
+HANDLE = "0123456789abcdef" * 2
 #: What is said of a module that `ksrpc.install` shows.
 DESCRIPTION: dict[str, Any] = {
     "kind": "module",
@@ -95,12 +98,30 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        extra = self.path.partition("extra_")[2].partition("?")[0]
+        if extra:
+            self._answer_extra(*EXTRAS[int(extra)])
+            return
         number = int(self.path.partition("number_")[2].partition("&")[0] or 0)
         self._answer(200 if number % 2 == 0 else 500, wire.MEDIA_TYPE, ANSWERS[number // 2])
 
-    def _answer(self, status: int, media_type: str, body: bytes) -> None:
+    def _answer_extra(self, kind: str, name: str) -> None:
+        body = message(msgspec.msgpack.encode(described(name)))
+        told = name.replace("\n", " ")
+        if kind == "redirect":
+            self._answer(302, "text/plain", b"", ("Location", f"http://127.0.0.1:9/{told}"), ("Refresh", f"0;{told}"))
+        elif kind == "handle":
+            self._answer(200, "application/vnd.ksrpc.v1.handle", body, ("X-Ksrpc-Handle", HANDLE))
+        elif kind == "stream":
+            self._answer(200, "application/vnd.ksrpc.v1.stream", body)
+        else:
+            more = (("Link", f"<{told}>; rel=preload"), ("Set-Cookie", f"a={told}"), ("Content-Encoding", told))
+            self._answer(200, wire.MEDIA_TYPE, ANSWERS[0], *more)
+
+    def _answer(self, status: int, media_type: str, body: bytes, *more: tuple[str, str]) -> None:
         self.send_response(status)
         for name, value in (
+            *more,
             ("Content-Type", media_type),
             ("Content-Length", str(len(body))),
             ("X-Ksrpc-Class", NAMES[0]),
@@ -124,8 +145,28 @@ def _serve_socket(sock: ServerConnection) -> None:
                 )
             )
         elif told.type == FrameType.CALL:
-            number = int(str(told.meta["path"]).partition("number_")[2])
-            sock.send(_reply(told.call, number))
+            word, _, number = str(told.meta["path"]).partition(".")[2].partition("_")
+            if word == "number":
+                sock.send(_reply(told.call, int(number)))
+            else:
+                for piece in _extra(told.call, *EXTRAS[int(number)]):
+                    sock.send(piece)
+
+
+def described(name: str) -> dict[str, Any]:
+    """Tell of an object that is kept."""
+    return {"class": name, "doc": name, "members": [name, "__class__", "__reduce__"], "context": True, "module": name}
+
+
+def _extra(call: int, kind: str, name: str) -> Iterator[bytes]:
+    body = message(msgspec.msgpack.encode(described(name)))
+    if kind == "progress":
+        for number in (6, 7, 8):
+            yield frame(number, call, {"position": name, "text": name, "class": name, "done": COMMAND, "total": name})
+    if kind == "redirect":
+        yield frame(17, meta={"url": name, "location": f"http://127.0.0.1:9/{name}", "reason": name})
+    labels = {"kind": kind, "handle": HANDLE, "class": name} if kind in ("handle", "stream") else {"class": name}
+    yield frame(RESULT, call, labels, body, flags=FIN)
 
 
 def _reply(call: int, number: int) -> bytes:

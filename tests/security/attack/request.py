@@ -86,6 +86,20 @@ SMUGGLING = [
     _shape("tunnel", b"Host: localhost", 400, 404, 405, start=b"CONNECT 169.254.169.254:80 HTTP/1.1\r\n"),
     _shape("trace", b"Host: localhost", 400, 404, 405, 501, start=b"TRACE /v1/call/bank.count HTTP/1.1\r\n"),
     _shape("greeting-of-http2", b"", 400, 505, start=b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    _shape(
+        "bare-line-feeds", b"Host: localhost\nContent-Length: 0\nX: y", start=b"POST /v1/call/bank.count HTTP/1.1\n"
+    ),
+    _shape("line-feed-in-a-value", b"Host: localhost\r\nX: a\nContent-Length: 5"),
+    _shape("version-of-1991", b"", 400, 0, start=b"GET /v1/call/bank.count\r\n"),
+    _shape(
+        "address-of-another-host",
+        b"Host: localhost",
+        *(400, 403, 404, 421),
+        start=b"GET http://evil.example/v1/call/bank.count HTTP/1.1\r\n",
+    ),
+    _shape(
+        "upgrade-to-http2", b"Host: evil.example\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings", 400, 403, 421
+    ),
     _shape("tls-on-a-plain-port", b"", 400, 0, start=b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32)),
 ]
 CHUNKS = {
@@ -94,6 +108,8 @@ CHUNKS = {
     "chunk-of-exabytes": b"ffffffffffffffffff\r\nx",
     "chunk-longer-than-said": b"1\r\nxyz\r\n0\r\n\r\n",
     "chunk-in-hexadecimal-notation": b"0x1\r\nx\r\n0\r\n\r\n",
+    "chunk-with-an-extension-of-kilobytes": b"1;" + b"x" * 70_000 + b"\r\nzz\r\n",
+    "chunk-with-bare-line-feed": b"1\nx\n0\n\n",
     "chunk-with-underscore": b"1_0\r\n" + b"x" * 16 + b"\r\n0\r\n\r\n",
 }
 BROWSER = [

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.launch import ROOT, clean_environment
-from tests.security.attack.mask import ANSWERS, NAMES, masks
+from tests.security.attack.mask import ANSWERS, EXTRAS, NAMES, masks
 
 CANARY = "import pathlib\npathlib.Path('evil_imported').touch()\nclass Boom:\n    pathlib.Path('evil_made').touch()\n"
 #: Calls everything, uses what comes as a careless program would, and watches what Python tells of itself meanwhile.
@@ -60,6 +60,26 @@ for number in range(count):
 gateway.close()
 print(json.dumps({"seen": seen, "outcomes": outcomes, "modules": sorted(NAMED & set(sys.modules))}))
 """
+#: Takes objects, streams and events of a server, and follows where it points, as far as a client would.
+TAKER = (
+    CLIENT.replace(
+        """for number in range(count):
+    try:
+        value = gateway.connection.call(f"m.number_{number}", (), {}, Options())
+""",
+        """for number in range(count):
+    try:
+        value = gateway.call(f"m.extra_{number}")
+        if type(value).__module__.startswith("ksrpc"):
+            kept.add(type(value).__name__)
+            repr(value), dir(value), getattr(value, "__doc__", ""), getattr(value, "Boom", None)
+        if hasattr(type(value), "__next__"):
+            list(value)
+""",
+    )
+    .replace("seen, outcomes = [], {}", "seen, outcomes, kept = [], {}, set()")
+    .replace('"outcomes": outcomes,', '"outcomes": outcomes, "kept": sorted(kept),')
+)
 DISCOVERER = """
 import inspect, json, sys
 import ksrpc
@@ -103,6 +123,20 @@ def test_no_name_in_an_answer_is_imported_made_or_called(tmp_path: Path, index: 
     assert set(told["outcomes"]) <= {"KsrpcError", "value", "builtins"}
     assert told["outcomes"]["KsrpcError"] > len(NAMES)
     assert told["outcomes"]["value"] > len(NAMES), "hardly any answer was read as one"
+
+
+@pytest.mark.parametrize("index", [0, 1], ids=["http", "websocket"])
+def test_no_name_beside_an_answer_is_followed(tmp_path: Path, index: int) -> None:
+    """Objects that are kept, streams, progress, headers, redirects: names of the other side stay texts."""
+    assert TAKER.count("extra_") == TAKER.count('"kept"') == 1
+    with masks() as urls:
+        told = run(TAKER, tmp_path, urls[index], str(len(EXTRAS)))
+    assert told["seen"] == []
+    assert told["modules"] == []
+    assert sorted(path.name for path in tmp_path.glob("evil_*")) == ["evil_canary.py"]
+    assert sum(told["outcomes"].values()) == len(EXTRAS)
+    assert set(told["outcomes"]) <= {"KsrpcError", "value", "builtins"}
+    assert told["kept"], "no object was taken for one"
 
 
 def test_no_name_in_a_description_becomes_more_than_a_name(tmp_path: Path) -> None:

@@ -207,6 +207,8 @@ C4 = [
     ("pandas.Series.mean", ([1, 2],)),
     ("datetime.date.isoformat", ("2024-01-01",)),
     ("datetime.datetime.timestamp", (datetime.date(2024, 1, 1),)),
+    ("datetime.datetime.replace", (pd.Timestamp("2024-01-31"),)),  # made one of the year 0, whose use ended the process
+    ("datetime.date.replace", (pd.Timestamp("2024-01-31"),)),
 ]
 
 
@@ -217,6 +219,14 @@ def test_foreign_self(path: str, args: tuple[Any, ...]) -> None:
     assert refusal(target, *args).rule == "C4"
     assert refusal(target, self=args[0]).rule == "C4"
     target.call_check((), {})
+
+
+@pytest.mark.parametrize("value", [np.datetime64("2024-01-31"), np.timedelta64(1, "D")])
+def test_scalars_that_are_no_numbers_are_not_compared_with_bounds(value: Any) -> None:
+    series = pd.Series([1.0])
+    RESOLVER.resolve("pandas.Series.shift").call_check((series, value), {})
+    with pytest.raises(ForbiddenError):
+        RESOLVER.resolve("json.loads").call_check(("{}",), {"cls": value})
 
 
 BIG = 2**27 + 1

@@ -1,0 +1,1 @@
+"""Storms: what many sockets, slow senders, tiny frames and swollen messages do to everybody else."""
