@@ -189,7 +189,7 @@ class FrameLimits:
 
     fragments: int = 64  # of one message, and one more for so many bytes of it:
     fragment_bytes: int = 64
-    controls: int = 50  # pings and pongs, within the time below
+    controls: int = 1000  # pings and pongs, within the time below
     controls_s: float = 10.0
     parse_bytes: int = KIB  # parsed before these are looked at: so long others wait
     rest_bytes: int = 16 * KIB  # in small frames, one after the other, from a peer that goes on although we closed

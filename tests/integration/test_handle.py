@@ -399,7 +399,8 @@ def test_on_a_loop_everything_is_awaited(keeper: GatewayProcess) -> None:
             await account.release()
             del account, entered
             gc.collect()
-            assert await mine.live() == before
+            left = [await mine.live() for _ in range(100)]  # what nobody holds any more is let go of soon, not at once
+            assert left[-1] == before
 
     for url in (keeper.url, keeper.ws_url):
         run(main(url))

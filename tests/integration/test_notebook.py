@@ -158,6 +158,7 @@ def test_progress_can_be_switched_off(kernel: Kernel, tmp_path: Path) -> None:
         kernel.run("del os.environ['KSRPC_PROGRESS'], quiet")
 
 
+@pytest.mark.leaves("sessions_waiting")  # for half a minute: a kernel that is killed says no good-bye
 def test_a_kernel_that_ends_in_the_middle_of_a_call_leaves_none_on_the_server(
     office: GatewayProcess, tmp_path: Path, transport: str
 ) -> None:
