@@ -114,8 +114,9 @@ class SteadyProtocol(WebSocketsSansIOProtocol):
         """Feed the parser piece by piece: one read may hold ten thousand frames. A large frame is one piece."""
         at = 0
         while at < len(data):
-            size = max(FRAMES.parse_bytes, self._reader.wanted - len(self._reader.buffer))
-            if self.close_sent or self._is_stopped:
+            is_over = self.conn.parser_exc is not None  # what comes now is dropped unread
+            size = len(data) if is_over else max(FRAMES.parse_bytes, self._reader.wanted - len(self._reader.buffer))
+            if (self.close_sent or self._is_stopped) and not is_over:
                 self._rest = 0 if size > FRAMES.parse_bytes else self._rest + len(data[at : at + size])
                 if self._rest > FRAMES.rest_bytes:
                     self.transport.abort()
