@@ -78,6 +78,7 @@ class Gateway:
     def start(self) -> None:
         """Begin to serve; needs a running loop."""
         loop = asyncio.get_running_loop()
+        self.audit.follow_tokens(self._tokens.records())
         self._working = [loop.create_task(self._refresh()), loop.create_task(self._watch())]
         self.is_ready = True
 
