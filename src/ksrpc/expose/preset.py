@@ -1,7 +1,8 @@
 """Reviewed lists: which names of a powerful library are open, why, and within which bounds.
 
 A preset is a file under `presets/`. A name that is in none of its groups is closed, so a new version of the library
-opens nothing by itself. The files hold text only; reading them imports nothing.
+opens nothing by itself; what was looked at and stays closed stands in a group of its own, with the reason that callers
+are told. The files hold text only; reading them imports nothing.
 
 Source: docs/spec/policy.md "Presets".
 """
@@ -21,8 +22,9 @@ from ksrpc.errors import ConfigError
 __all__ = ["Entry", "Preset", "load_presets", "parse_preset"]
 
 _FOLDER = Path(__file__).resolve().parent / "presets"
-_KEYS = {"root", "kind", "version", "packages", "owners", "modules", "objects", "aliases", "homes", "group"}
+_KEYS = {"root", "kind", "version", "packages", "owners", "modules", "objects", "aliases", "homes", "group", "closed"}
 _GROUP_KEYS = {"at", "reason", "names", "parameters", "bounds", "positional"}
+_CLOSED_KEYS = {"at", "reason", "names"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Preset:
         aliases: Other name → the name under which the same object is kept.
         homes: Name that its module gives only when asked for (PEP 562) → the module's path that keeps the object.
         names: Dotted path of each open name → its entry.
+        closed: Dotted path of each name that was reviewed and stays closed → why.
         paths: Every path that gate A admits: names and modules.
     """
 
@@ -68,6 +71,7 @@ class Preset:
     aliases: Mapping[str, str]
     homes: Mapping[str, str]
     names: Mapping[str, Entry]
+    closed: Mapping[str, str]
     paths: frozenset[str]
 
 
@@ -82,6 +86,10 @@ def parse_preset(table: Mapping[str, Any], file: str) -> Preset:
         raise ConfigError(f"{file}: unknown key {min(unknown)!r}")
     try:
         names = _parse_groups(table["group"], file)
+        closed = _parse_closed(table.get("closed", []), file)
+        twice = names.keys() & closed.keys()
+        if twice:
+            raise ConfigError(f"{file}: {min(twice)} is open and closed")
         modules = {name: tuple(others) or (name,) for name, others in table["modules"].items()}
         root = table["root"]
         return Preset(
@@ -94,6 +102,7 @@ def parse_preset(table: Mapping[str, Any], file: str) -> Preset:
             aliases=MappingProxyType(dict(table.get("aliases", {}))),
             homes=MappingProxyType(dict(table.get("homes", {}))),
             names=MappingProxyType(names),
+            closed=MappingProxyType(closed),
             paths=frozenset([*names, *modules]),
         )
     except KeyError as error:
@@ -118,6 +127,20 @@ def _parse_groups(groups: list[dict[str, Any]], file: str) -> dict[str, Entry]:
                 raise ConfigError(f"{file}: {path} is listed twice")
             names[path] = entry
     return names
+
+
+def _parse_closed(groups: list[dict[str, Any]], file: str) -> dict[str, str]:
+    closed: dict[str, str] = {}
+    for group in groups:
+        unknown = group.keys() - _CLOSED_KEYS
+        if unknown:
+            raise ConfigError(f"{file}: unknown key {min(unknown)!r} in a closed group")
+        for name in group["names"].split():
+            path = f"{group['at']}.{name}"
+            if path in closed:
+                raise ConfigError(f"{file}: {path} is listed twice")
+            closed[path] = group["reason"]
+    return closed
 
 
 @functools.cache

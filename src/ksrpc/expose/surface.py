@@ -168,7 +168,9 @@ class Surface:
             return
         preset = self._presets.get(root)
         if preset is None or path not in preset.paths:
-            raise forbid("A3", f"{path} is not on the list of what {root} offers here")
+            reason = preset.closed.get(path) if preset is not None else None
+            text = f"is closed: {reason}" if reason else f"is not on the list of what {root} offers here"
+            raise forbid("A3", f"{path} {text}")
 
     def _check_vendor_name(self, path: str, parts: list[str]) -> None:
         if not CLOSED_PARTS.isdisjoint(parts[1:-1]):

@@ -90,9 +90,10 @@ names = "a b"
 
 
 def test_parse() -> None:
-    """A small list becomes a preset."""
-    preset = parse_preset(tomllib.loads(GOOD), "r.toml")
+    """A small list becomes a preset; what is closed is no path of it."""
+    preset = parse_preset({**tomllib.loads(GOOD), "closed": [{"at": "r", "reason": "no", "names": "z"}]}, "r.toml")
     assert preset.paths == {"r", "r.a", "r.b"}
+    assert preset.closed == {"r.z": "no"}
     assert preset.modules["r"] == ("r",)
 
 
@@ -103,6 +104,9 @@ def test_parse() -> None:
         ({"group": [{"at": "r", "reason": "x", "names": "a", "bound": []}]}, "unknown key 'bound'"),
         ({"group": [{"at": "r", "reason": "x", "names": "a a"}]}, "listed twice"),
         ({"group": [{"at": "r", "names": "a"}]}, "'reason' is missing"),
+        ({"closed": [{"at": "r", "reason": "x", "names": "z", "bound": []}]}, "unknown key 'bound'"),
+        ({"closed": [{"at": "r", "reason": "x", "names": "z z"}]}, "listed twice"),
+        ({"closed": [{"at": "r", "reason": "x", "names": "a"}]}, "r.a is open and closed"),
     ],
 )
 def test_damage_is_an_error(change: dict[str, Any], text: str) -> None:

@@ -242,3 +242,13 @@ def test_order_and_specificity_do_not_matter() -> None:
         surface.check("numpy.linalg.norm")
     with pytest.raises(NotFoundError):
         Surface(Rules(allow=("numpy.linalg.norm",), block=("numpy.linalg",))).check("numpy.linalg.norm")
+
+
+def test_a_closed_name_says_why() -> None:
+    """What was reviewed and stays closed gives its reason; a name in no list gives none."""
+    surface = Surface(Rules(allow=("pandas",)))
+    with pytest.raises(ForbiddenError, match="read_pickle is closed: unpickling runs") as caught:
+        surface.check("pandas.read_pickle")
+    assert caught.value.rule == "A3"
+    with pytest.raises(ForbiddenError, match="not on the list of what pandas offers here"):
+        surface.check("pandas.no_such_name")
