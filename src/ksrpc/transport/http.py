@@ -39,6 +39,8 @@ ERROR_BYTES = MIB
 _GRACE_S = ANSWER_GRACE_S
 #: Where somebody looks, large bodies go and come in pieces of this size.
 _LOOK_BYTES = 1 << 18
+#: A small answer comes with its head in one read.
+_READ_BYTES = 1 << 15
 
 
 class _Connection(http.client.HTTPConnection):
@@ -49,6 +51,7 @@ class _Connection(http.client.HTTPConnection):
     _timeout_s: float | None = None
     _until: float | None = None
     _source: _Source | None = None
+    _body: Buffer = b""
 
     def begin(self, timeout_s: float | None) -> None:
         """Begin a request that has so much time."""
@@ -62,8 +65,18 @@ class _Connection(http.client.HTTPConnection):
         if self._until is not None:
             response.fp.close()
             self._source = _Source(sock, self._until)
-            response.fp = io.BufferedReader(self._source)
+            response.fp = io.BufferedReader(self._source, _READ_BYTES)
         return response
+
+    def send_whole(self, body: Buffer) -> None:
+        """End the headers, which go together with a small body: one system call, and one packet, for both."""
+        self._body = body
+        self.endheaders()
+
+    def send(self, data: Any) -> None:
+        """Send, with what waits for it."""
+        body, self._body = self._body, b""
+        super().send(b"".join((data, body)) if body else data)
 
     def go_on(self) -> None:
         """Let the rest of an answer take that time anew for each of its pieces."""
@@ -248,7 +261,7 @@ class HttpShell:
         body = [] if request.codecs else list(joined(request.pieces))
         try:
             if len(body) == 1 and len(body[0]) <= _JOIN_BYTES:
-                connection.endheaders(body[0])
+                connection.send_whole(body[0])
                 return True
             connection.endheaders()
             if request.codecs:
