@@ -172,6 +172,16 @@ def bound_frame(arguments: Arguments) -> None:
     _refuse_above(prod([*rows[:1], *columns[:1]]), ELEMENTS, "cells")
 
 
+def bound_aligned(arguments: Arguments) -> None:
+    """Bound the cells of the table that the labels of several make up, where their shapes are not the same."""
+    shapes = [shape_of(value) for value in arguments.values() if type(value).__module__.startswith("pandas")]
+    if len(set(shapes)) < 2:
+        return
+    by_rows = arguments.get("axis") in (0, "index", "rows")
+    sides = [shape if len(shape) == 2 else (*shape, 0) if by_rows else (0, *shape) for shape in shapes]
+    _refuse_above(sum(side[0] for side in sides) * sum(side[1] for side in sides), ELEMENTS, "cells")
+
+
 def bound_numbers(arguments: Arguments) -> None:
     """Accept numbers and arrays only: multiplying a text repeats it."""
     for name, value in arguments.items():
@@ -230,10 +240,24 @@ BOUNDS: dict[str, Callable[[Arguments], None]] = {
     "points": bound_points,
     "times": bound_times,
     "frame": bound_frame,
+    "aligned": bound_aligned,
     "numbers": bound_numbers,
     "dates": bound_dates,
 }
 #: Bounds that every call with numbers alone keeps.
 SCALAR_BOUNDS = frozenset(
-    {"broadcast", "outer", "square", "pairs", "columns", "cubic", "sides", "numeric", "product", "frame", "numbers"}
+    {
+        "broadcast",
+        "outer",
+        "square",
+        "pairs",
+        "columns",
+        "cubic",
+        "sides",
+        "numeric",
+        "product",
+        "frame",
+        "aligned",
+        "numbers",
+    }
 )

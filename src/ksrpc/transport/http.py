@@ -8,9 +8,7 @@ Source: docs/reference/http.md.
 from __future__ import annotations
 
 import http.client
-import io
 import select
-import socket
 import threading
 import time
 import weakref
@@ -22,6 +20,7 @@ from ksrpc import __version__, wire
 from ksrpc.errors import DeadlineError, DecodeError, LostError, TooLargeError
 from ksrpc.limits import ANSWER_GRACE_S, MIB
 from ksrpc.protocol import Buffer
+from ksrpc.transport.blocking import HttpConnection
 from ksrpc.transport.body import BodyItems
 from ksrpc.transport.dial import Address, dial
 from ksrpc.transport.held import HEADER, HandleSession
@@ -30,7 +29,7 @@ from ksrpc.transport.items import RemoteIterator
 from ksrpc.transport.problem import lost_answer, parse_problem, throw
 from ksrpc.transport.retry import Names, Retry
 from ksrpc.transport.upload import pack_body, read_codecs, recompact, send_chunks
-from ksrpc.transport.watch import State, Trail, Trails, Watch, no_trail
+from ksrpc.transport.watch import State, Trails, Watch
 from ksrpc.wire.item import MEDIA_TYPE as STREAM_TYPE
 
 _JOIN_BYTES = 1 << 16
@@ -39,75 +38,6 @@ ERROR_BYTES = MIB
 _GRACE_S = ANSWER_GRACE_S
 #: Where somebody looks, large bodies go and come in pieces of this size.
 _LOOK_BYTES = 1 << 18
-#: A small answer comes with its head in one read.
-_READ_BYTES = 1 << 15
-
-
-class _Connection(http.client.HTTPConnection):
-    """Know what its request is at, and until when; a socket by itself counts its time anew with each piece."""
-
-    trail: Trail = no_trail()
-    is_curious: bool | None = None  # whether the next answer tells of codecs; None before the first call
-    _timeout_s: float | None = None
-    _until: float | None = None
-    _source: _Source | None = None
-    _body: Buffer = b""
-
-    def begin(self, timeout_s: float | None) -> None:
-        """Begin a request that has so much time."""
-        self._timeout_s = timeout_s
-        self._until = None if timeout_s is None else time.monotonic() + timeout_s
-        self.sock.settimeout(timeout_s)
-
-    def response_class(self, sock: socket.socket, **kwargs: Any) -> http.client.HTTPResponse:  # type: ignore[override]
-        """Read an answer until the end of that time, in however many pieces it comes."""
-        response = http.client.HTTPResponse(sock, **kwargs)
-        if self._until is not None:
-            response.fp.close()
-            self._source = _Source(sock, self._until)
-            response.fp = io.BufferedReader(self._source, _READ_BYTES)
-        return response
-
-    def send_whole(self, body: Buffer) -> None:
-        """End the headers, which go together with a small body: one system call, and one packet, for both."""
-        self._body = body
-        self.endheaders()
-
-    def send(self, data: Any) -> None:
-        """Send, with what waits for it."""
-        body, self._body = self._body, b""
-        super().send(b"".join((data, body)) if body else data)
-
-    def go_on(self) -> None:
-        """Let the rest of an answer take that time anew for each of its pieces."""
-        if self._source is not None:
-            self._source.release(self._timeout_s)
-
-
-class _Source(io.RawIOBase):
-    """Read from a socket until some time."""
-
-    def __init__(self, sock: socket.socket, until: float) -> None:
-        self._sock = sock
-        self._file = sock.makefile("rb", buffering=0)
-        self._until: float | None = until
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        if self._until is not None:
-            self._sock.settimeout(max(0.001, self._until - time.monotonic()))
-        return self._file.readinto(buffer)
-
-    def release(self, timeout_s: float | None) -> None:
-        """Take the socket's own time from now on, which counts anew with each piece."""
-        self._until = None
-        self._sock.settimeout(timeout_s)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
 
 
 class Request(NamedTuple):
@@ -155,7 +85,7 @@ class HttpShell:
         self._handles = handles or HandleSession()
         self._names = Names()
         self._codecs: tuple[str, ...] = ()  # what the server inflates, and wants
-        self._idle: list[_Connection] = []
+        self._idle: list[HttpConnection] = []
         self._lock = threading.Lock()
         self._is_closed = False
 
@@ -209,7 +139,7 @@ class HttpShell:
 
     def _exchange(self, request: Request, connect_s: float | None, timeout_s: float | None) -> Any:
         trail = self._trails.open(request.target, State.CONNECTING)
-        connection: _Connection | None = None
+        connection: HttpConnection | None = None
         keep: bool | None = False
         try:
             connection = self._connect(connect_s) if request.retry else self._borrow(connect_s)
@@ -228,7 +158,7 @@ class HttpShell:
                     self.give_back(connection, keep=keep)
         return value
 
-    def give_back(self, connection: _Connection, *, keep: bool) -> None:
+    def give_back(self, connection: HttpConnection, *, keep: bool) -> None:
         """Take a connection for the next call, or close it."""
         with self._lock:
             if keep and not self._is_closed:
@@ -236,7 +166,7 @@ class HttpShell:
                 return
         connection.close()
 
-    def _borrow(self, connect_s: float | None) -> _Connection:
+    def _borrow(self, connect_s: float | None) -> HttpConnection:
         while True:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
@@ -246,12 +176,12 @@ class HttpShell:
                 return connection
             connection.close()  # the server closed it meanwhile
 
-    def _connect(self, connect_s: float | None) -> _Connection:
-        connection = _Connection(self._address.host, self._address.port)
+    def _connect(self, connect_s: float | None) -> HttpConnection:
+        connection = HttpConnection(self._address.host, self._address.port)
         connection.sock = dial(self._address, connect_s)
         return connection
 
-    def _send(self, connection: _Connection, request: Request, common: dict[str, str]) -> bool:
+    def _send(self, connection: HttpConnection, request: Request, common: dict[str, str]) -> bool:
         """Send a request; return False if the server took it by half: then its answer says why."""
         connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
         if connection.is_curious is None and request.method == "POST":
@@ -276,7 +206,7 @@ class HttpShell:
             raise LostError(f"the connection broke while the call was sent: {exc}", maybe_ran=False) from exc
         return True
 
-    def _receive(self, connection: _Connection, *, was_sent: bool) -> tuple[Any, bool]:
+    def _receive(self, connection: HttpConnection, *, was_sent: bool) -> tuple[Any, bool]:
         response: http.client.HTTPResponse | None = None
         connection.trail.turn(State.WAITING)
         try:
@@ -334,7 +264,7 @@ def unwrap(value: Any) -> Any:
     return value
 
 
-def _give_back(reference: weakref.ref[HttpShell], connection: _Connection, keep: bool) -> None:
+def _give_back(reference: weakref.ref[HttpShell], connection: HttpConnection, keep: bool) -> None:
     shell = reference() if keep else None
     if shell is None:
         connection.close()
@@ -342,7 +272,7 @@ def _give_back(reference: weakref.ref[HttpShell], connection: _Connection, keep:
         shell.give_back(connection, keep=True)
 
 
-def _read_value(response: http.client.HTTPResponse, handles: HandleSession, connection: _Connection) -> Any:
+def _read_value(response: http.client.HTTPResponse, handles: HandleSession, connection: HttpConnection) -> Any:
     media_type = response.getheader("Content-Type", "")
     if media_type == HELD_TYPE:
         return handles.adopt(response.getheader(HEADER), _read_body(response, connection))
@@ -353,7 +283,7 @@ def _read_value(response: http.client.HTTPResponse, handles: HandleSession, conn
     return _read_body(response, connection)
 
 
-def _send_body(connection: _Connection, body: list[Buffer]) -> None:
+def _send_body(connection: HttpConnection, body: list[Buffer]) -> None:
     sent, total = 0, sum(map(len, body))
     connection.trail.turn(State.SENDING, lambda: (sent, total, sent))
     step = _LOOK_BYTES if connection.trail.is_watched else total
@@ -364,7 +294,7 @@ def _send_body(connection: _Connection, body: list[Buffer]) -> None:
             sent += len(part)
 
 
-def _read_body(response: http.client.HTTPResponse, connection: _Connection) -> Any:
+def _read_body(response: http.client.HTTPResponse, connection: HttpConnection) -> Any:
     reader, trail = wire.Reader(wire.RESULT_TABLE), connection.trail
     came = 0
     trail.turn(State.RECEIVING, lambda: (reader.filled_bytes, reader.total_bytes or 0, came))

@@ -59,7 +59,7 @@ numpy.add.at
 numpy.ctypeslib numpy.f2py numpy.testing numpy.lib numpy.void numpy.einsum numpy.apply_along_axis
 pandas.read_pickle pandas.read_csv pandas.read_sql pandas.eval pandas.HDFStore pandas.ExcelFile pandas.set_option
 pandas.DataFrame.eval pandas.DataFrame.query pandas.DataFrame.pipe pandas.DataFrame.apply pandas.DataFrame.agg
-pandas.DataFrame.to_pickle pandas.DataFrame.to_csv pandas.DataFrame.to_sql pandas.DataFrame.transform
+pandas.DataFrame.to_pickle pandas.DataFrame.to_sql pandas.DataFrame.transform
 pandas.DataFrame.map
 pandas.Series.apply pandas.Series.map pandas.Series.agg pandas.io pandas.core pandas.api pandas.plotting
 math.factorial math.comb math.perm math.prod os.system os.path.exists os.path.expanduser os.path.expandvars
