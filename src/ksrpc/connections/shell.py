@@ -50,21 +50,20 @@ class Shells(Generic[S, A]):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._shell: S | None = None
-        self._pid = 0
+        self._mine: tuple[int, S] | None = None  # with its process, in one: the child of a fork has several threads
         self._seats: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Seat[A]] = weakref.WeakKeyDictionary()
         _MADE.add(self)
 
     def get(self, make: Callable[[], S]) -> S:
         """Return the shell for threads."""
-        shell = self._shell
-        if shell is not None and shell.is_usable and self._pid == os.getpid():
-            return shell
+        mine = self._mine
+        if mine is not None and mine[0] == os.getpid() and mine[1].is_usable:
+            return mine[1]
         with self._lock:
-            if self._shell is None or not self._shell.is_usable or self._pid != os.getpid():
-                self._shell = make()
-                self._pid = os.getpid()
-            return self._shell
+            mine = self._mine
+            if mine is None or mine[0] != os.getpid() or not mine[1].is_usable:
+                mine = self._mine = (os.getpid(), make())
+            return mine[1]
 
     async def aget(self, make: Callable[[], Awaitable[A]]) -> A:
         """Return the shell of the running loop."""
@@ -83,20 +82,20 @@ class Shells(Generic[S, A]):
     def close(self) -> None:
         """Close them all; each that belongs to a loop on its loop."""
         with self._lock:
-            shell, self._shell = self._shell, None
+            mine, self._mine = self._mine, None
             seats = list(self._seats.items())
-        if shell is not None and self._pid == os.getpid():
-            shell.close()
+        if mine is not None and mine[0] == os.getpid():
+            mine[1].close()
         for loop, seat in seats:
-            mine, seat.shell = seat.shell, None
-            if mine is not None and not loop.is_closed():
-                loop.call_soon_threadsafe(mine.close)
+            shell, seat.shell = seat.shell, None
+            if shell is not None and not loop.is_closed():
+                loop.call_soon_threadsafe(shell.close)
 
     def part(self) -> None:
         """Close the one for threads; those of loops go with their loops."""
-        shell, self._shell = self._shell, None
-        if shell is not None and self._pid == os.getpid():
-            shell.close()
+        mine, self._mine = self._mine, None
+        if mine is not None and mine[0] == os.getpid():
+            mine[1].close()
 
     async def aclose(self) -> None:
         """Close them all, and wait until the server knows of the one on this loop."""
