@@ -24,11 +24,20 @@ def assert_same(got: Any, expected: Any) -> None:
         _compare_record(got, expected)
         return
     assert type(got) is type(expected), f"{type(got)} is not {type(expected)}"
+    if type(expected).__module__.startswith("polars."):
+        _compare_polars(got, expected)
+        return
     for kinds, compare in _COMPARISONS:
         if isinstance(expected, kinds):
             compare(got, expected)
             return
     assert got is expected or got == expected, f"{got!r} is not {expected!r}"
+
+
+def _compare_polars(got: Any, expected: Any) -> None:
+    for one, other in zip(*(list(x) if hasattr(x, "columns") else [x] for x in (got, expected)), strict=True):
+        assert (one.name, one.dtype) == (other.name, other.dtype)
+        assert one.equals(other, null_equal=True)
 
 
 def _is_named_tuple(value: Any) -> bool:
@@ -38,8 +47,9 @@ def _is_named_tuple(value: Any) -> bool:
 def _compare_record(got: Any, expected: Any) -> None:
     """Compare a result with names; its own class stays on the server, a record stands for it."""
     assert isinstance(got, tuple)
-    for name, value in expected._asdict().items():
-        assert_same(getattr(got, name), value)
+    for name in {**dict.fromkeys(expected._fields), **getattr(expected, "__dict__", {})}:
+        if not name.startswith("_"):
+            assert_same(getattr(got, name), getattr(expected, name))
     assert_same(list(got), list(expected))
 
 

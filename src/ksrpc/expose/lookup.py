@@ -2,7 +2,7 @@
 
 Rules:
 * Names are read from a module's or a class's own dictionary; no `__getattr__`, property or metaclass runs.
-* Only a module or a class that the root owns is a step; an instance never is (B2).
+* Only a module or a class that the root owns is a step; an instance is none (B2), save one that a preset lists.
 
 Source: docs/spec/policy.md "Steps".
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from ksrpc.errors import NotFoundError
@@ -42,6 +42,7 @@ class Walker:
         homes: Path → module that really keeps the object, for names that their module makes only when asked for.
         may_import: Tells whether a list names a module literally.
         desk: Imports.
+        is_object: Tells whether an instance is one that a preset lists.
     """
 
     root: str
@@ -50,6 +51,7 @@ class Walker:
     homes: Mapping[str, str]
     may_import: Callable[[str], bool]
     desk: ImportDesk
+    is_object: Callable[[Any], bool] = lambda _: False
 
     def walk(self, parts: list[str]) -> tuple[Any, ModuleType | type | None]:
         """Follow a path.
@@ -71,6 +73,8 @@ class Walker:
             is_last = prefix.count(".") == len(parts) - 1
             if is_last and part in _UFUNC_METHODS and _is_ufunc(item):
                 return getattr(item, part), holder
+            if is_last and self.is_object(item):
+                return _method(item, part, before), holder
             holder = self._as_step(item, before)
             item = self._step(holder, part, prefix, is_last=is_last)
         return item, holder
@@ -138,6 +142,14 @@ def find_loaded(path: str) -> Any:
             item = find_static(item, part) if isinstance(item, (ModuleType, type)) else MISSING
         return None if item is MISSING else item
     return None
+
+
+def _method(item: Any, part: str, path: str) -> MethodType:
+    """Bind a function of an instance's class to it, without reading the instance."""
+    function = find_static(type(item), part)
+    if type(function) is not FunctionType:
+        raise NotFoundError(f"{path} has no public method {part!r}")
+    return MethodType(function, item)
 
 
 def _is_ufunc(item: Any) -> bool:

@@ -163,7 +163,7 @@ class Resolver:
             path,
             walker.territory,
             holder,
-            objects=tuple(map(find_loaded, preset.objects)) if preset is not None else (),
+            objects=_objects(preset),
             is_listed=preset is not None,
             is_handle=path in self._handles,
         )
@@ -198,6 +198,7 @@ class Resolver:
             homes=preset.homes if preset is not None else {},
             may_import=self._surface.may_import,
             desk=self._desk,
+            is_object=lambda item: any(item is known for known in _objects(preset)),
         )
 
     def _preset(self, root: str) -> Preset | None:
@@ -224,6 +225,12 @@ class Resolver:
         except KsrpcError:
             return False
         return True
+
+
+def _objects(preset: Preset | None) -> tuple[Any, ...]:
+    """Return the instances that a preset lists, as far as they are loaded."""
+    found = map(find_loaded, preset.objects) if preset is not None else ()
+    return tuple(item for item in found if item is not None)
 
 
 def _remember(store: OrderedDict[str, Any], path: str, value: Any) -> None:

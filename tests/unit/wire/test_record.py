@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgpack
 import pytest
 
-from ksrpc.errors import DecodeError
+from ksrpc.errors import DecodeError, EncodeError
 from ksrpc.wire import pack, pack_arguments, parse, parse_arguments, tag
 from ksrpc.wire.record import Record
 from tests.unit.wire.carry import carry, container
@@ -50,7 +50,34 @@ def test_a_named_tuple_is_a_tuple_among_arguments() -> None:
 
 def test_fields_may_be_called_anything_that_is_a_name() -> None:
     odd = collections.namedtuple("odd", "count index type_name")
-    assert tuple(carry(odd(1, 2, 3))) == (1, 2, 3)
+    got = carry(odd(1, 2, 3))
+    assert tuple(got) == (1, 2, 3)
+    assert (got.count, got.index) == (1, 2)
+    plain = carry(Point(1, [1, 1]))
+    assert (plain.count(1), plain.index([1, 1])) == (1, 1)
+
+
+def test_what_a_result_tells_by_name_only_is_kept() -> None:
+    """A test of scipy's is a pair; its degrees of freedom are not in the pair."""
+    stats: Any = pytest.importorskip("scipy.stats")
+    result = stats.ttest_1samp([1.0, 2.0, 4.0], 2.0)
+    got = carry(carry(result))
+    assert tuple(got) == tuple(result)
+    assert (got.statistic, got.pvalue, got.df) == (result.statistic, result.pvalue, 2)
+    assert dict(got.more) == {"df": 2}
+    assert repr(got).endswith(", df=np.int64(2))")
+    line = carry(stats.linregress([1.0, 2.0, 3.0], [2.0, 4.0, 7.0]))
+    assert line.intercept_stderr > 0
+
+
+def test_what_cannot_travel_is_named() -> None:
+    class Pair(Point):
+        """Has a dict."""
+
+    pair = Pair(1, [])
+    pair.note = object()  # type: ignore[attr-defined]
+    with pytest.raises(EncodeError, match=r"result\.note: object cannot travel"):
+        pack(pair)
 
 
 BAD: dict[str, tuple[Any, ...]] = {
@@ -63,6 +90,10 @@ BAD: dict[str, tuple[Any, ...]] = {
     "class": (5, ["x"], [1]),
     "map": ("a.B", {"x": 1}, [1]),
     "empty": ("a.B", [""], [1]),
+    "more: twice": ("a.B", ["x"], [1], {"x": 2}),
+    "more: private": ("a.B", ["x"], [1], {"_y": 2}),
+    "more: no map": ("a.B", ["x"], [1], [2]),
+    "five": ("a.B", ["x"], [1], {}, 1),
 }
 
 
