@@ -118,6 +118,8 @@ CALLS = [
     call("numpy.dot", np.ones(100_000), np.ones(100_000)),
     call("numpy.matmul", MATRIX, MATRIX),
     call("numpy.inner", VECTOR, VECTOR),
+    call("numpy.cross", VECTOR, [1.0, 0.0, 2.0]),
+    call("numpy.issubdtype", "int32", "int64"),
     call("numpy.vecdot", VECTOR, VECTOR),
     call("numpy.vecmat", VECTOR[:2], MATRIX),
     call("numpy.correlate", PRICES, [1.0, 2.0], mode="same"),

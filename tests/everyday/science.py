@@ -16,11 +16,13 @@ SCORE = np.array([0.1, 0.8, 0.4, 0.3, 0.9, 0.6])
 
 #: Distribution → its shapes.
 SHAPES: dict[str, tuple[float, ...]] = {
-    "norm": (), "t": (5,), "chi2": (3,), "f": (2, 9), "lognorm": (0.5,), "expon": (), "gamma": (2.0,), "beta": (2, 3), "uniform": (),
-    "cauchy": (), "laplace": (), "logistic": (), "weibull_min": (1.5,), "pareto": (2.5,), "gumbel_r": (), "gumbel_l": (),
-    "rayleigh": (), "skewnorm": (1.5,), "binom": (10, 0.4), "poisson": (3.0,), "geom": (0.3,), "nbinom": (5, 0.4), "bernoulli": (0.3,),
-    "hypergeom": (20, 7, 12), "randint": (1, 7),
-}  # fmt: skip
+    **dict.fromkeys(
+        ["norm", "expon", "uniform", "cauchy", "laplace", "logistic", "gumbel_r", "gumbel_l", "rayleigh"], ()
+    ),
+    **{"t": (5,), "chi2": (3,), "f": (2, 9), "lognorm": (0.5,), "gamma": (2.0,), "beta": (2, 3), "weibull_min": (1.5,)},
+    **{"pareto": (2.5,), "skewnorm": (1.5,), "binom": (10, 0.4), "poisson": (3.0,), "geom": (0.3,), "nbinom": (5, 0.4)},
+    **{"bernoulli": (0.3,), "hypergeom": (20, 7, 12), "randint": (1, 7)},
+}
 _OF_SHAPES = ("mean", "median", "std", "var", "stats", "entropy")
 _PROBABILITIES = ("ppf", "isf", "interval")
 
@@ -76,6 +78,7 @@ CALLS = [
     call("scipy.stats.ttest_1samp", ONE, 2.0),
     call("scipy.stats.ttest_ind", ONE, OTHER, equal_var=False),
     call("scipy.stats.ttest_rel", ONE, OTHER),
+    call("scipy.stats.ttest_ind_from_stats", 2.0, 0.5, 20, 2.2, 0.6, 25),
     call("scipy.stats.f_oneway", ONE, OTHER),
     call("scipy.stats.kruskal", ONE, OTHER),
     call("scipy.stats.mannwhitneyu", ONE, OTHER),
@@ -106,6 +109,7 @@ CALLS = [
     call("scipy.linalg.norm", MATRIX),
     call("scipy.linalg.pinv", MATRIX),
     call("scipy.linalg.toeplitz", [1.0, 2.0, 3.0]),
+    call("scipy.linalg.subspace_angles", np.eye(3)[:, :2], np.ones((3, 1))),
     call("scipy.linalg.null_space", np.array([[1.0, 1.0], [1.0, 1.0]])),
     call("scipy.special.erf", ONE),
     call("scipy.special.gamma", 5.0),
@@ -140,6 +144,18 @@ CALLS = [
     call("sklearn.metrics.auc", [0.0, 0.5, 1.0], [0.0, 0.7, 1.0]),
     call("sklearn.metrics.brier_score_loss", TRUE, SCORE),
     call("sklearn.metrics.ndcg_score", [[3, 2, 1]], [[0.9, 0.8, 0.1]]),
+    call("sklearn.metrics.dcg_score", [[3, 2, 1]], [[0.9, 0.8, 0.1]]),
+    call("sklearn.metrics.det_curve", TRUE, SCORE),
+    call("sklearn.metrics.fbeta_score", TRUE, SAID, beta=0.5),
+    call("sklearn.metrics.hamming_loss", TRUE, SAID),
+    call("sklearn.metrics.jaccard_score", TRUE, SAID),
+    call("sklearn.metrics.zero_one_loss", TRUE, SAID),
+    call("sklearn.metrics.precision_recall_fscore_support", TRUE, SAID, average="macro"),
+    call("sklearn.metrics.d2_pinball_score", ONE, OTHER, alpha=0.4),
+    call("sklearn.metrics.root_mean_squared_log_error", ONE, OTHER),
+    call("sklearn.metrics.mean_gamma_deviance", ONE, OTHER),
+    call("sklearn.metrics.mean_poisson_deviance", ONE, OTHER),
+    call("sklearn.metrics.mean_tweedie_deviance", ONE, OTHER, power=1.5),
     call("sklearn.metrics.euclidean_distances", MATRIX),
     call("sklearn.preprocessing.scale", MATRIX),
     call("sklearn.preprocessing.minmax_scale", MATRIX),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from random import Random
 from typing import Any
 
 import pytest
@@ -13,28 +12,11 @@ import ksrpc
 from ksrpc import wire
 from ksrpc.client import RemoteGateway
 from ksrpc.connections.base import Options
-from ksrpc.expose import load_presets
-from tests.effects.campaign import open_functions
-from tests.effects.value import make_arguments
 from tests.everyday import CALLS, Call, systematic
+from tests.everyday.search import CONFIG, ROOTS, functions_left, load_found, search
 from tests.helpers.server import GatewayProcess
 from tests.integration.sameness import assert_same
 
-#: All of requests asks the network, and is closed.
-ROOTS = sorted(load_presets().keys() - {"requests"})
-CONFIG = f"""
-[server]
-port = 0
-[call]
-enabled = true
-timeout_s = 4
-[cache]
-enabled = false
-[access]
-anonymous = true
-allow = {ROOTS}
-"""
-TRIES = 400
 #: They answer something else each time; type and shape are compared.
 FICKLE = ("numpy.random.", ".now", ".today", ".utcnow")
 
@@ -78,24 +60,17 @@ def test_three_hundred_calls() -> None:
 @pytest.mark.timeout(300)
 def test_every_open_function_gives_what_a_local_call_gives(gateway: GatewayProcess) -> None:
     """Those that no everyday call reaches are called with generated arguments until one call answers."""
-    functions, families = open_functions(ROOTS), systematic()
-    left = sorted(functions.keys() - {call.path for call in (*CALLS, *families)})
-    answered = []
+    families, functions, attempts = systematic(), functions_left(), load_found()
+    silent = []
     with ksrpc.connect(gateway.ws_url) as client, warnings.catch_warnings(action="ignore"):
         for call in families:
             compare(call, client.connection.call(call.path, call.args, call.kwargs, Options()))
-        for path in left:
-            chance = Random(f"equal {path}")
-            for _ in range(TRIES):
-                args, kwargs = make_arguments(functions[path], chance)
-                try:
-                    got = client.connection.call(path, args, kwargs, Options())
-                except Exception:  # a refusal, or an error of the library, of any class
-                    continue
-                compare(Call(path, args, kwargs), got)
-                answered.append(path)
-                break
-    silent = sorted(set(left) - set(answered))
+        for path, plan in functions.items():
+            answer = search(client, path, plan, attempts.get(path, 0))
+            if answer is None:
+                silent.append(path)
+            else:
+                compare(answer[1], answer[2])
     assert silent == []
 
 

@@ -182,6 +182,12 @@ def bound_aligned(arguments: Arguments) -> None:
     _refuse_above(sum(side[0] for side in sides) * sum(side[1] for side in sides), ELEMENTS, "cells")
 
 
+def bound_filled(arguments: Arguments) -> None:
+    """Refuse arrays without an element, of which numpy's inverse real transforms give memory that was not cleared."""
+    if any(0 in shape_of(value) for value in arguments.values()):
+        raise forbid("C5", "an array without elements has no transform")
+
+
 def bound_numbers(arguments: Arguments) -> None:
     """Accept numbers and arrays only: multiplying a text repeats it."""
     for name, value in arguments.items():
@@ -241,6 +247,7 @@ BOUNDS: dict[str, Callable[[Arguments], None]] = {
     "times": bound_times,
     "frame": bound_frame,
     "aligned": bound_aligned,
+    "filled": bound_filled,
     "numbers": bound_numbers,
     "dates": bound_dates,
 }

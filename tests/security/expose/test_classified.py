@@ -6,12 +6,16 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from ksrpc.expose import load_presets
+from ksrpc.errors import ForbiddenError
+from ksrpc.expose import Resolver, load_presets
 from ksrpc.expose.parameter import class_by_name
 from ksrpc.expose.preset import Preset
+from ksrpc.model import Rules
 from tests.fidelity.environment import interpreter
 from tests.helpers.server import ROOT, clean_environment
 from tests.security.expose import classify
@@ -60,3 +64,13 @@ def test_what_names_a_file_is_closed_or_checked(root: str) -> None:
 def test_capabilities_by_name() -> None:
     """A new parameter of an open function that names a capability is closed by its name."""
     assert {class_by_name(name) for name in ("engine", "path_or_buf", "storage_options", "callback")} == {"number"}
+
+
+@pytest.mark.parametrize("name", ["irfft", "hfft", "irfft2", "irfftn", "fft"])
+def test_no_transform_of_nothing(name: str) -> None:
+    """Numpy would answer with memory that was not cleared: addresses of the process, for one."""
+    target = Resolver(Rules(allow=("numpy",))).resolve(f"numpy.fft.{name}")
+    nothing: list[Any] = [[], np.zeros((2, 0))]
+    for empty in nothing:
+        with pytest.raises(ForbiddenError, match="without elements"):
+            target.call_check((empty, 3) if name in ("fft", "irfft", "hfft") else (empty,), {})
