@@ -73,6 +73,7 @@ class Rules:
         services: Roots that the administrator declared a service although a preset knows them otherwise.
         files: Roots that are files of the administrator, whatever else has their name.
         handles: Paths of classes whose instances may be held on the server.
+        trade: Roots whose functions that act on the account may be called; `"*"` stands for all.
     """
 
     allow: tuple[str, ...] = ()
@@ -81,6 +82,7 @@ class Rules:
     services: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     handles: tuple[str, ...] = ()
+    trade: tuple[str, ...] = ()
 
     def is_unsafe(self, path: str) -> bool:
         """Tell whether the path's root is one without gates for whoever these rules are for."""

@@ -31,7 +31,7 @@ class Finding(NamedTuple):
 def open_functions(roots: Iterable[str] | None = None) -> dict[str, Plan]:
     """List what the presets open and can be called here: path → how."""
     presets = load_presets()
-    chosen = [root for root in presets if roots is None or root in roots]
+    chosen = [root for root in presets if presets[root].names and (roots is None or root in roots)]
     resolver = Resolver(Rules(allow=tuple(chosen)))
     found = {}
     for root in chosen:

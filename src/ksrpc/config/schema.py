@@ -95,6 +95,7 @@ class UserSection(_Section):
     block: tuple[Pattern, ...] = ()
     unsafe: tuple[Pattern, ...] = ()
     handles: bool | None = None
+    trade: bool = False
     quota: UserQuota = UserQuota()
 
 
@@ -189,6 +190,7 @@ class Config(_Section):
             services=base.services,
             files=self._files,
             handles=self.handles if self._may_hold(user) else (),
+            trade=("*",) if own.trade else (),
         )
 
     def handle_classes(self, module: str) -> tuple[HandleClass, ...]:
@@ -225,6 +227,7 @@ class Config(_Section):
             services=self.access.services,
             files=self._files,
             handles=self.handles,
+            trade=("*",) if any(section.trade for section in self.user.values()) else (),
         )
 
 

@@ -67,6 +67,7 @@ handles = true                # whoever shows a token may keep objects of the cl
 # block = []
 # unsafe = []
 # handles = true              # instead of access.handles; anonymous callers need it in [user.anonymous]
+# trade = false               # true = may call what acts on an account: orders, transfers
 # quota = { rows_per_day = 2000000 }   # instead of quota.default
 
 [quota.default]               # rows that each user may fetch; an answer from the cache costs nothing

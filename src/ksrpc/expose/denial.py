@@ -29,12 +29,15 @@ class Denial:
 
     Args:
         patterns: The block patterns.
+        reserved: Paths whose objects are reached by these names alone, if gate A opens them to somebody.
     """
 
-    __slots__ = ("_classes", "_modules", "_objects", "_patterns")
+    __slots__ = ("_classes", "_modules", "_objects", "_patterns", "_reserved", "_reserved_objects")
 
-    def __init__(self, patterns: Iterable[str]) -> None:
+    def __init__(self, patterns: Iterable[str], reserved: Iterable[str] = ()) -> None:
         self._patterns = sorted(patterns)
+        self._reserved = frozenset(reserved)
+        self._reserved_objects: dict[int, Any] = {}
         self._objects: dict[int, Any] = {}
         self._modules: set[str] = set()
         self._classes: set[type] = set()
@@ -50,6 +53,10 @@ class Denial:
             elif found is not None:
                 core = strip(found)
                 self._objects[id(core)] = core
+        for path in self._reserved:
+            core = strip(find_loaded(path))
+            if core is not None:
+                self._reserved_objects[id(core)] = core
 
     def check(self, path: str, value: Any, holder: ModuleType | type | None) -> None:
         """Refuse a denied object.
@@ -57,9 +64,11 @@ class Denial:
         Raises:
             ForbiddenError: By rule B14.
         """
+        core = strip(value)
+        if id(core) in self._reserved_objects and path not in self._reserved:
+            raise forbid("B14", f"{path} is another name of something closed")
         if not self._patterns:
             return
-        core = strip(value)
         classes = (core, holder, value.__self__ if type(value) in _BOUND else None)
         if id(core) in self._objects or any(map(self._is_denied_class, classes)):
             raise forbid("B14", f"{path} is blocked under another name")

@@ -19,12 +19,14 @@ from typing import Any, Literal
 
 from ksrpc.errors import ConfigError
 
-__all__ = ["Entry", "Preset", "load_presets", "parse_preset"]
+__all__ = ["Closed", "Entry", "Preset", "load_presets", "parse_preset"]
 
 _FOLDER = Path(__file__).resolve().parent / "presets"
 _KEYS = {"root", "kind", "version", "packages", "owners", "modules", "objects", "aliases", "homes", "group", "closed"}
 _GROUP_KEYS = {"at", "reason", "names", "parameters", "bounds", "positional"}
-_CLOSED_KEYS = {"at", "reason", "names"}
+_CLOSED_KEYS = {"at", "reason", "names", "list"}
+#: What a closed group may be a list of, for a vendor: names of the session, of trading, or others.
+_LISTS = ("", "session", "trade")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,25 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """Say why a name that was reviewed stays closed.
+
+    Attributes:
+        reason: What callers are told.
+        list: "session" for what logs in, out or tells of the account, "trade" for what acts on it, "" for the rest.
+    """
+
+    reason: str
+    list: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Preset:
-    """Hold one root's reviewed list.
+    """Hold one root's reviewed list. A vendor's has closed names only: all others are open.
 
     Attributes:
         root: The root package.
-        kind: "toolkit" or "stdlib".
+        kind: "toolkit", "stdlib" or "vendor".
         version: Counts the reviews.
         owners: Roots of modules that hold this package's code, its accelerators included.
         modules: Module path → the `__name__`s it may have (its own, or those of a listed alias).
@@ -63,7 +78,7 @@ class Preset:
     """
 
     root: str
-    kind: Literal["toolkit", "stdlib"]
+    kind: Literal["toolkit", "stdlib", "vendor"]
     version: int
     owners: frozenset[str]
     modules: Mapping[str, tuple[str, ...]]
@@ -71,7 +86,7 @@ class Preset:
     aliases: Mapping[str, str]
     homes: Mapping[str, str]
     names: Mapping[str, Entry]
-    closed: Mapping[str, str]
+    closed: Mapping[str, Closed]
     paths: frozenset[str]
 
 
@@ -85,12 +100,14 @@ def parse_preset(table: Mapping[str, Any], file: str) -> Preset:
     if unknown:
         raise ConfigError(f"{file}: unknown key {min(unknown)!r}")
     try:
-        names = _parse_groups(table["group"], file)
+        is_vendor = table["kind"] == "vendor"
+        names = {} if is_vendor else _parse_groups(table["group"], file)
         closed = _parse_closed(table.get("closed", []), file)
         twice = names.keys() & closed.keys()
         if twice:
             raise ConfigError(f"{file}: {min(twice)} is open and closed")
-        modules = {name: tuple(others) or (name,) for name, others in table["modules"].items()}
+        listed = table.get("modules", {}) if is_vendor else table["modules"]
+        modules = {name: tuple(others) or (name,) for name, others in listed.items()}
         root = table["root"]
         return Preset(
             root=root,
@@ -129,17 +146,20 @@ def _parse_groups(groups: list[dict[str, Any]], file: str) -> dict[str, Entry]:
     return names
 
 
-def _parse_closed(groups: list[dict[str, Any]], file: str) -> dict[str, str]:
-    closed: dict[str, str] = {}
+def _parse_closed(groups: list[dict[str, Any]], file: str) -> dict[str, Closed]:
+    closed: dict[str, Closed] = {}
     for group in groups:
         unknown = group.keys() - _CLOSED_KEYS
         if unknown:
             raise ConfigError(f"{file}: unknown key {min(unknown)!r} in a closed group")
+        entry = Closed(group["reason"], group.get("list", ""))
+        if entry.list not in _LISTS:
+            raise ConfigError(f"{file}: {entry.list!r} is no list of closed names")
         for name in group["names"].split():
             path = f"{group['at']}.{name}"
             if path in closed:
                 raise ConfigError(f"{file}: {path} is listed twice")
-            closed[path] = group["reason"]
+            closed[path] = entry
     return closed
 
 

@@ -53,7 +53,7 @@ class Resolver:
         self._sources = {**BUILTIN, **(sources or {})}
         self._surface = Surface(rules, served=self._sources)
         self._desk = ImportDesk(self._sources)
-        self._denial = Denial(self._surface.blocked)
+        self._denial = Denial(self._surface.blocked, self._surface.reserved)
         self._generation = generation
         self._memo: OrderedDict[str, Target] = OrderedDict()
         self._described: OrderedDict[str, Descriptor] = OrderedDict()

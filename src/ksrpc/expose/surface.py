@@ -13,12 +13,12 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Set
 from typing import Literal
 
 from ksrpc.errors import ConfigError, NotFoundError
 from ksrpc.expose.origin import BUILTIN
-from ksrpc.expose.preset import Preset, load_presets
+from ksrpc.expose.preset import Closed, Preset, load_presets
 from ksrpc.expose.rule import forbid
 from ksrpc.limits import PATH_PART_CHARS, PATH_PARTS
 from ksrpc.model import Rules
@@ -53,10 +53,10 @@ CLOSED_PARTS = frozenset({
     "tests", "test", "testing", "conftest", "setup", "distutils", "f2py", "compat", "core", "externals",
     "cli", "main", "utils",
 })  # fmt: skip
-_ACTS = re.compile(
-    r"(?:t?order|buy|sell|t?cancel|transfer|t?logon|t?logout|login|upload|wupf|delete|remove|set|stop|close|quit)(?:_|$)"
-    r"|trade$"
-)
+#: Names of functions that act on an account, in packages that nobody reviewed.
+_TRADES = re.compile(r"(?:t?order|buy|sell|t?cancel|transfer)(?:_|$)|trade$")
+#: Names of functions that may act on the session or on what the vendor keeps.
+_ACTS = re.compile(r"(?:t?logon|t?logout|login|logout|auth|upload|wupf|delete|remove|set|stop|close|quit)(?:_|$)")
 
 
 class Surface:
@@ -70,7 +70,9 @@ class Surface:
         ConfigError: If a pattern is no dotted path, or `"*"` stands in `allow` without any `unsafe`.
     """
 
-    __slots__ = ("_allow", "_block", "_files", "_handles", "_literal", "_presets", "_served", "_services", "_unsafe")
+    __slots__ = (
+        "_allow", "_block", "_files", "_handles", "_literal", "_presets", "_served", "_services", "_trade", "_unsafe",
+    )  # fmt: skip
 
     def __init__(self, rules: Rules, *, served: Collection[str] = ()) -> None:
         if "*" in rules.allow and not rules.unsafe:
@@ -84,6 +86,7 @@ class Surface:
         self._handles = _parse_patterns(rules.handles, "handles")
         self._unsafe = _parse_patterns(rules.unsafe, "unsafe")
         self._services = _parse_patterns(rules.services, "services")
+        self._trade = frozenset(rules.trade)
 
     def check(self, path: str) -> None:
         """Admit a path or refuse it.
@@ -124,7 +127,8 @@ class Surface:
             return "vendor"
         if root in sys.stdlib_module_names:
             return "stdlib"
-        is_toolkit = root in self._presets or root in _TOOLKITS
+        preset = self._presets.get(root)
+        is_toolkit = root in _TOOLKITS or (preset is not None and preset.kind != "vendor")
         return "toolkit" if is_toolkit and root not in self._services else "vendor"
 
     def preset_of(self, root: str) -> Preset | None:
@@ -168,17 +172,41 @@ class Surface:
             return
         preset = self._presets.get(root)
         if preset is None or path not in preset.paths:
-            reason = preset.closed.get(path) if preset is not None else None
-            text = f"is closed: {reason}" if reason else f"is not on the list of what {root} offers here"
+            closed = preset.closed.get(path) if preset is not None else None
+            text = f"is closed: {closed.reason}" if closed else f"is not on the list of what {root} offers here"
             raise forbid("A3", f"{path} {text}")
 
     def _check_vendor_name(self, path: str, parts: list[str]) -> None:
         if not CLOSED_PARTS.isdisjoint(parts[1:-1]):
             raise forbid("A3", f"{path} leads through a part that no package offers")
-        if parts[0] in BUILTIN or path in self._literal:
+        if parts[0] in BUILTIN:
             return
-        if parts[-1] in CLOSED_PARTS or _ACTS.match(parts[-1]):
+        closed = self._closed_of(path, parts)
+        trades = closed.list == "trade" if closed is not None else _TRADES.match(parts[-1]) is not None
+        if closed is not None and not trades:
+            raise forbid("A3", f"{path} is closed: {closed.reason}")
+        if trades and parts[0] not in self._files and self._trade.isdisjoint((parts[0], "*")):
+            raise forbid("A3", f"{path} acts on the account: only users whose section says trade = true may call it")
+        if path in self._literal or closed is not None:
+            return
+        if parts[-1] in CLOSED_PARTS or _ACTS.match(parts[-1]) or trades:
             raise forbid("A3", f"{path} may act instead of answer: only a pattern that names it opens it")
+
+    def _closed_of(self, path: str, parts: list[str]) -> Closed | None:
+        """Return what the list of a reviewed vendor says of a path, or of what it leads through."""
+        preset = self._presets.get(parts[0])
+        if preset is None or preset.kind != "vendor" or parts[0] in self._files:
+            return None
+        count = _first_prefix(parts, preset.closed.keys())
+        return preset.closed[".".join(parts[:count])] if count else None
+
+    @property
+    def reserved(self) -> frozenset[str]:
+        """Closed names of reviewed vendors, for the check by identity: none is open under another name."""
+        vendors = (preset for preset in self._presets.values() if preset.kind == "vendor")
+        return frozenset(
+            path for preset in vendors if preset.root not in self._files | self._unsafe for path in preset.closed
+        )
 
     def _with_aliases(self, patterns: frozenset[str]) -> frozenset[str]:
         """Add every other name of what is named, so that an alias is neither a way round nor a gap."""
@@ -191,7 +219,7 @@ class Surface:
         return frozenset(more)
 
 
-def _first_prefix(parts: list[str], patterns: frozenset[str]) -> int:
+def _first_prefix(parts: list[str], patterns: Set[str]) -> int:
     """Return how many parts the shortest prefix has that is a pattern, 0 if none is."""
     prefix = parts[0]
     for count, part in enumerate([*parts[1:PATH_PARTS], ""], 1):

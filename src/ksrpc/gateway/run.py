@@ -180,6 +180,7 @@ class Executors:
                 "unsafe": [root] if is_unsafe else [],
                 "services": list(rules.services),
                 "handles": list(rules.handles),
+                "trade": list(rules.trade),
             },
             "handles": {listed.path: _told_class(listed) for listed in self._config.handle_classes(root)},
             "sources": named,
@@ -198,7 +199,9 @@ def _narrow(rules: Rules, roots: list[str]) -> Rules:
         return tuple(p for p in patterns if p.partition(".")[0] in roots)
 
     allow = tuple(roots) if "*" in rules.allow else keep(rules.allow)
-    return Rules(allow, keep(rules.block), services=keep(rules.services), handles=keep(rules.handles))
+    return Rules(
+        allow, keep(rules.block), services=keep(rules.services), handles=keep(rules.handles), trade=rules.trade
+    )
 
 
 def _told_class(listed: HandleClass) -> Meta:

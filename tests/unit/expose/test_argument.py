@@ -19,7 +19,7 @@ from ksrpc.expose import Resolver, Target, load_presets
 from ksrpc.model import Rules
 from tests.unit.expose.conftest import Builder
 
-RESOLVER = Resolver(Rules(allow=tuple(load_presets())))
+RESOLVER = Resolver(Rules(allow=tuple(root for root, preset in load_presets().items() if preset.kind != "vendor")))
 STALL = """
 def get(symbol, fields=None, start=None, **kwargs): return symbol
 def read(path, *, sql=None): return path

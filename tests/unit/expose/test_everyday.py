@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 
 from ksrpc import wire
-from ksrpc.expose import Resolver, load_presets
+from ksrpc.expose import Resolver
 from ksrpc.model import Rules
 from tests.everyday import CALLS, Call
+from tests.everyday.search import ROOTS
 from tests.integration.sameness import assert_same
 
-RESOLVER = Resolver(Rules(allow=(*load_presets(), "arch.data.sp500", "demo")))
+RESOLVER = Resolver(Rules(allow=(*ROOTS, "arch.data.sp500", "demo")))
 
 
 @pytest.mark.parametrize("call", CALLS, ids=[f"{call.path}-{number}" for number, call in enumerate(CALLS)])
