@@ -21,6 +21,7 @@ LAZY: dict[str, str] = {
 LATER: dict[str, str] = {
     "importlib": "zoneinfo looks for its data in the package tzdata",
     "ksrpc": "parts of the codec",
+    "narwhals": "scikit-learn looks with it what kind of table it was given",
     "pyarrow": "parts of it, by literal names",
     "scipy": "parts of it, by literal names",
     "tzdata": "the data of time zones, where the system has none",

@@ -46,7 +46,7 @@ def test_no_call_does_what_is_outside_the_rules(tmp_path: Path) -> None:
     assert functions > 600
     assert calls == CALLS
     assert passed > CALLS // 3, "hardly anything was called"
-    assert reached > functions // 3
+    assert reached > min(functions, CALLS) // 3
     assert answered > CALLS // 10
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from random import Random
@@ -405,6 +405,7 @@ _OTHERS: list[Callable[[], Any]] = [
     lambda: date(2024, 2, 29),
     lambda: time(10, 30),
     lambda: timedelta(hours=3),
+    lambda: timezone(timedelta(hours=8)),
     lambda: Decimal("1E+6000"),
     lambda: Fraction(1, 3),
     lambda: b"canary.csv",

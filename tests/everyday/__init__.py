@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from tests.everyday import array, column, science, standard, table
+from tests.everyday import column, numpy, pandas, science, seldom, standard
 from tests.everyday.call import Call, call
+from tests.helpers.census import find
 
-__all__ = ["CALLS", "Call", "call", "systematic"]
+__all__ = ["CALLS", "CLOSED", "Call", "call", "systematic"]
 
-CALLS: list[Call] = [*standard.CALLS, *array.CALLS, *table.CALLS, *column.CALLS, *science.CALLS]
+_WRITTEN = [*standard.CALLS, *numpy.CALLS, *pandas.CALLS, *seldom.CALLS, *column.CALLS, *science.CALLS]
+#: What only other versions have is left out.
+CALLS: list[Call] = [one for one in _WRITTEN if find(one.path) is not None]
+#: Paths that people would call, too, and that stay closed.
+CLOSED: list[str] = " ".join([standard.CLOSED, numpy.CLOSED, pandas.CLOSED]).split()
 
 
 def systematic() -> list[Call]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, field
 from typing import Any
+
+from tests.helpers.census import find
+
+__all__ = ["Call", "call"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,28 +16,16 @@ class Call:
     """Hold what is called, with what."""
 
     path: str
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
 
     def run(self) -> Any:
-        """Call the library itself."""
-        return find(self.path)(*self.args, **self.kwargs)
+        """Call the library itself; what it warns of is for its user and not for a test."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return find(self.path)(*self.args, **self.kwargs)
 
 
 def call(path: str, *args: Any, **kwargs: Any) -> Call:
     """Write a call down."""
     return Call(path, args, kwargs)
-
-
-def find(path: str) -> Any:
-    """Return what stands at a path, as `import` and dots find it."""
-    parts = path.split(".")
-    for count in range(len(parts), 0, -1):
-        try:
-            found: Any = importlib.import_module(".".join(parts[:count]))
-        except ModuleNotFoundError:
-            continue
-        for name in parts[count:]:
-            found = getattr(found, name)
-        return found
-    raise ModuleNotFoundError(path)

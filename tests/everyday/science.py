@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ksrpc.expose import load_presets
-from tests.everyday.call import Call, call, find
+from tests.everyday.call import Call, call
+from tests.helpers.census import find
 
 ONE = np.array([2.1, 2.5, 1.9, 2.8, 3.0, 2.2, 2.7, 2.4])
 OTHER = np.array([2.0, 2.6, 1.7, 2.9, 3.3, 2.1, 2.5, 2.6])

@@ -172,16 +172,6 @@ def bound_frame(arguments: Arguments) -> None:
     _refuse_above(prod([*rows[:1], *columns[:1]]), ELEMENTS, "cells")
 
 
-def bound_aligned(arguments: Arguments) -> None:
-    """Bound the cells of the table that the labels of several make up, where their shapes are not the same."""
-    shapes = [shape_of(value) for value in arguments.values() if type(value).__module__.startswith("pandas")]
-    if len(set(shapes)) < 2:
-        return
-    by_rows = arguments.get("axis") in (0, "index", "rows")
-    sides = [shape if len(shape) == 2 else (*shape, 0) if by_rows else (0, *shape) for shape in shapes]
-    _refuse_above(sum(side[0] for side in sides) * sum(side[1] for side in sides), ELEMENTS, "cells")
-
-
 def bound_filled(arguments: Arguments) -> None:
     """Refuse arrays without an element, of which numpy's inverse real transforms give memory that was not cleared."""
     if any(0 in shape_of(value) for value in arguments.values()):
@@ -220,6 +210,93 @@ def bound_dates(arguments: Arguments) -> None:
     _refuse_above(int(span_s * 1e9) // max(1, step_ns), _DATES, "dates")
 
 
+def bound_spans(arguments: Arguments) -> None:
+    """Bound the spans of time between two ends at a frequency."""
+    pandas = importlib.import_module("pandas")
+    _bound_steps(arguments, lambda end, _: pandas.Timedelta(end).as_unit("s").total_seconds() / _freq_s(arguments))
+
+
+def bound_periods(arguments: Arguments) -> None:
+    """Bound the periods between two ends at a frequency."""
+    pandas = importlib.import_module("pandas")
+    _bound_steps(arguments, lambda end, freq: pandas.Period(end, freq=freq).ordinal)
+
+
+def _bound_steps(arguments: Arguments, place_of: Callable[[Any, Any], float]) -> None:
+    periods, start, end = (arguments.get(name) for name in ("periods", "start", "end"))
+    if periods is not None:
+        _refuse_above(abs(int(periods)), _DATES, "dates")
+    elif start is not None and end is not None:
+        freq = arguments.get("freq")
+        _refuse_above(int(abs(place_of(end, freq) - place_of(start, freq))), _DATES, "dates")
+
+
+def _freq_s(arguments: Arguments) -> float:
+    pandas = importlib.import_module("pandas")
+    step_ns: int = pandas.tseries.frequencies.to_offset(arguments.get("freq") or "D").nanos
+    return max(1, abs(step_ns)) / 1e9
+
+
+def bound_inner(arguments: Arguments) -> None:
+    """Bound the cost of sums over the last axis of two arrays: every row of one by every row of the other."""
+    shapes = [shape_of(value) for value in arguments.values()]
+    rows = prod(prod(shape[:-1]) for shape in shapes)
+    _refuse_above(rows, ELEMENTS, "elements")
+    _refuse_above(rows * max((shape[-1] for shape in shapes if shape), default=1), _OPERATIONS, "operations")
+
+
+def bound_taken(arguments: Arguments) -> None:
+    """Bound the elements that `indices` take out of an array, or of a table by rows."""
+    shape = next((shape_of(value) for name, value in arguments.items() if name != "indices"), ())
+    axis = arguments.get("axis", 0 if "self" in arguments else None)
+    axis = {"index": 0, "rows": 0, "columns": 1}.get(axis, axis) if isinstance(axis, str) else axis
+    others = 1 if axis is None or not shape else prod(shape) // max(1, shape[axis % len(shape)])
+    _refuse_above(size_of(arguments.get("indices")) * others, ELEMENTS, "elements")
+
+
+def bound_padding(arguments: Arguments) -> None:
+    """Bound an array that is padded on both sides of each axis."""
+    width = max(_numbers(_flat(arguments.get("pad_width", 0))), default=0)
+    _refuse_above(prod(axis + 2 * width for axis in shape_of(arguments.get("array"))), ELEMENTS, "elements")
+
+
+def bound_largest(arguments: Arguments) -> None:
+    """Bound a result that has a place for each number up to the largest one."""
+    for name in ("x", "minlength"):
+        _refuse_above(max(_numbers(arguments.get(name, 0)), default=0), ELEMENTS, "elements")
+
+
+def bound_levels(arguments: Arguments) -> None:
+    """Bound the product of the lengths of the lists in a list."""
+    _refuse_above(prod(len(level) for level in arguments.get("iterables", ())), ELEMENTS, "elements")
+
+
+def bound_dummies(arguments: Arguments) -> None:
+    """Bound a table that has a column for each different value: at worst for each row."""
+    rows, columns = (*shape_of(arguments.get("data")), 1, 1)[:2]
+    encoded = columns if arguments.get("columns") is None else size_of(arguments["columns"])
+    dtype = arguments.get("dtype")
+    item = 1 if dtype is None else max(1, item_bytes(dtype))
+    _refuse_above(rows * (columns + encoded * rows) * item, ELEMENTS * 8, "bytes")
+
+
+def bound_assigned(arguments: Arguments) -> None:
+    """Bound the cells of a table that gets a column for each argument."""
+    _refuse_above(len(arguments) * max(1, *shape_of(arguments["self"])[:1]), ELEMENTS, "cells")
+
+
+def bound_texts(arguments: Arguments) -> None:
+    """Bound what a text makes that is put to each value or label."""
+    longest = max((len(value) for value in arguments.values() if isinstance(value, str)), default=0)
+    _refuse_above(sum(shape_of(arguments.get("self"))) * longest, ELEMENTS * 8, "characters")
+
+
+def _flat(value: Any) -> Any:
+    while isinstance(value, (list, tuple)) and value and isinstance(value[0], (list, tuple)):
+        value = [item for row in value for item in row]
+    return value
+
+
 def _refuse_above(value: int, bound: int, what: str) -> None:
     if value > bound:
         raise forbid("C5", f"this call is about more than {bound} {what}")
@@ -246,10 +323,19 @@ BOUNDS: dict[str, Callable[[Arguments], None]] = {
     "points": bound_points,
     "times": bound_times,
     "frame": bound_frame,
-    "aligned": bound_aligned,
     "filled": bound_filled,
     "numbers": bound_numbers,
     "dates": bound_dates,
+    "spans": bound_spans,
+    "periods": bound_periods,
+    "inner": bound_inner,
+    "taken": bound_taken,
+    "padding": bound_padding,
+    "largest": bound_largest,
+    "levels": bound_levels,
+    "dummies": bound_dummies,
+    "assigned": bound_assigned,
+    "texts": bound_texts,
 }
 #: Bounds that every call with numbers alone keeps.
 SCALAR_BOUNDS = frozenset(

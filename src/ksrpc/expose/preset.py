@@ -138,8 +138,7 @@ def _parse_groups(groups: list[dict[str, Any]], file: str) -> dict[str, Entry]:
             bounds=tuple(group.get("bounds", ())),
             positional=tuple(group.get("positional", "").split()),
         )
-        for name in group["names"].split():
-            path = f"{group['at']}.{name}"
+        for path in _paths(group):
             if path in names:
                 raise ConfigError(f"{file}: {path} is listed twice")
             names[path] = entry
@@ -155,12 +154,16 @@ def _parse_closed(groups: list[dict[str, Any]], file: str) -> dict[str, Closed]:
         entry = Closed(group["reason"], group.get("list", ""))
         if entry.list not in _LISTS:
             raise ConfigError(f"{file}: {entry.list!r} is no list of closed names")
-        for name in group["names"].split():
-            path = f"{group['at']}.{name}"
+        for path in _paths(group):
             if path in closed:
                 raise ConfigError(f"{file}: {path} is listed twice")
             closed[path] = entry
     return closed
+
+
+def _paths(group: Mapping[str, Any]) -> list[str]:
+    """Give the paths that a group lists: each of its names at each of its places."""
+    return [f"{place}.{name}" for place in group["at"].split() for name in group["names"].split()]
 
 
 @functools.cache

@@ -172,9 +172,11 @@ class Surface:
             return
         preset = self._presets.get(root)
         if preset is None or path not in preset.paths:
-            closed = preset.closed.get(path) if preset is not None else None
-            text = f"is closed: {closed.reason}" if closed else f"is not on the list of what {root} offers here"
-            raise forbid("A3", f"{path} {text}")
+            above = ".".join(parts[: _first_prefix(parts, preset.closed.keys())]) if preset is not None else ""
+            if preset is None or not above:
+                raise forbid("A3", f"{path} is not on the list of what {root} offers here")
+            whose = "" if above == path else f", as {above} is"
+            raise forbid("A3", f"{path} is closed{whose}: {preset.closed[above].reason}")
 
     def _check_vendor_name(self, path: str, parts: list[str]) -> None:
         if not CLOSED_PARTS.isdisjoint(parts[1:-1]):

@@ -231,6 +231,8 @@ def test_scalars_that_are_no_numbers_are_not_compared_with_bounds(value: Any) ->
 
 BIG = 2**27 + 1
 SQUARE = np.ones((3, 3))
+TALL = pd.DataFrame({"a": np.zeros(2**14)})
+WIDE = pd.DataFrame(np.zeros((1, 2**14)))
 HUGE = [
     ("numpy.zeros", (BIG,), {}),
     ("numpy.zeros", ([2**20, 2**20],), {}),
@@ -287,6 +289,40 @@ HUGE = [
     ("pandas.DataFrame", (0,), {"index": range(10**5), "columns": range(10**5)}),
     ("pandas.cut", ([1, 2],), {"bins": 10**9}),
     ("pandas.Series.mul", (pd.Series(["a"]), 10**9), {}),
+    ("pandas.Series.rmod", (pd.Series([1]), pd.Series(["%1000000000d"])), {}),
+    ("pandas.DataFrame.add", (TALL, WIDE), {}),
+    ("pandas.DataFrame.combine_first", (TALL, WIDE), {}),
+    ("pandas.DataFrame.assign", (TALL,), {f"c{number}": 1 for number in range(9_000)}),
+    ("pandas.DataFrame.add_prefix", (TALL, "x" * 10**6), {}),
+    ("pandas.DatetimeIndex.strftime", (pd.date_range("2024", periods=2_000), "x" * 10**6), {}),
+    ("pandas.DataFrame.take", (WIDE, range(2**14)), {}),
+    ("pandas.DataFrame.take", (TALL, range(2**14)), {"axis": "columns"}),
+    ("pandas.DataFrame.sample", (TALL, 10**6), {"replace": True}),
+    ("pandas.Series.value_counts", (pd.Series([1.0]),), {"bins": 10**9}),
+    ("pandas.Series.repeat", (pd.Series([1.0]), BIG), {}),
+    ("pandas.get_dummies", (range(2**16),), {}),
+    ("pandas.get_dummies", (pd.DataFrame({"a": range(2**14), "b": 1}),), {"dtype": "float64"}),
+    ("pandas.timedelta_range", ("0s", "9000D"), {"freq": "us"}),
+    ("pandas.timedelta_range", ("0s",), {"periods": 10**9}),
+    ("pandas.period_range", ("1700", "2200"), {"freq": "s"}),
+    ("pandas.period_range", (pd.Period("1970", "s"), pd.Period("2200", "s")), {}),
+    ("pandas.period_range", ("1700",), {"periods": 10**9, "freq": "D"}),
+    ("pandas.RangeIndex", (2**40,), {}),
+    ("pandas.MultiIndex.from_product", ([range(2**10)] * 3,), {}),
+    ("numpy.bincount", ([1, 2**30],), {}),
+    ("numpy.bincount", (np.array([1, 2**30]),), {}),
+    ("numpy.bincount", ([1],), {"minlength": 2**30}),
+    ("numpy.pad", (np.ones(3), BIG), {}),
+    ("numpy.pad", (np.ones((2, 2)), [(2**13, 0), (0, 2**13)]), {}),
+    ("numpy.take", (np.ones((2, 2**16)), np.zeros(2**14, int)), {"axis": 0}),
+    ("numpy.broadcast_to", (1.0, (2**20, 2**20)), {}),
+    ("numpy.inner", (np.ones((2**14, 1)), np.ones((2**14, 1))), {}),
+    ("numpy.cross", (pd.Series(["a", "b", "c"]), [10**9] * 3), {}),
+    ("numpy.trapezoid", (pd.Series(["a", "b"]),), {"dx": 10**9}),
+    ("numpy.base_repr", (3,), {"padding": 10**9}),
+    ("numpy.format_float_positional", (1.5,), {"pad_left": 10**9}),
+    ("numpy.unpackbits", (np.ones(1, "u1"),), {"count": BIG}),
+    ("numpy.random.bytes", (BIG,), {}),
 ]
 
 
@@ -316,6 +352,12 @@ CAPABLE = [
     ("json.loads", ("{}",), {"object_hook": "x"}),
     ("json.dumps", ({},), {"default": "str"}),
     ("bisect.bisect", ([1], 1), {"key": "x"}),
+    ("pandas.Timestamp.day_name", (pd.Timestamp("2024"), "de_DE"), {}),
+    ("pandas.DatetimeIndex.month_name", (pd.date_range("2024", periods=1),), {"locale": "de_DE"}),
+    ("pandas.Series.replace", (pd.Series(["a"]), "a+", "b"), {"regex": True}),
+    ("pandas.DataFrame.filter", (pd.DataFrame(),), {"regex": "(a+)+$"}),
+    ("numpy.pad", (np.ones(1), 1), {"mode": "empty"}),
+    ("numpy.asanyarray", ([1],), {"dtype": "O@"}),
 ]
 
 

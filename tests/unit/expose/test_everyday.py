@@ -14,19 +14,19 @@ from ksrpc import wire
 from ksrpc.expose import Resolver
 from ksrpc.model import Rules
 from tests.everyday import CALLS, Call
+from tests.everyday.compare import compare
 from tests.everyday.search import ROOTS
-from tests.integration.sameness import assert_same
 
 RESOLVER = Resolver(Rules(allow=(*ROOTS, "arch.data.sp500", "demo")))
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("call", CALLS, ids=[f"{call.path}-{number}" for number, call in enumerate(CALLS)])
 def test_passes_and_equals_the_local_call(call: Call) -> None:
     """Resolve, check the arguments, call, carry the result, and compare."""
     target = RESOLVER.resolve(call.path)
     target.call_check(call.args, call.kwargs)
-    answer = wire.pack(target.object(*call.args, **call.kwargs)).join()
-    assert_same(wire.parse(answer), call.run())
+    compare(call, wire.parse(wire.pack(target.object(*call.args, **call.kwargs)).join()))
 
 
 def test_values() -> None:

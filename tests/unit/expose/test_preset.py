@@ -18,9 +18,14 @@ from ksrpc.model import Rules
 REVIEWED = [preset for preset in load_presets().values() if preset.kind != "vendor"]
 #: Listed for other versions of Python, numpy or pandas than the one that runs.
 VERSION_DEPENDENT = """
-math.cbrt math.exp2 math.fma math.sumprod os.path.splitroot operator.is_ datetime.UTC numpy.acos numpy.asin numpy.atan
-numpy.atan2 numpy.pow numpy.concat numpy.permute_dims numpy.linalg.matrix_norm numpy.linalg.svdvals
-numpy.linalg.vector_norm numpy.linalg.trace
+math.cbrt math.exp2 math.fma math.sumprod os.path.splitroot operator.is_ operator.is_none operator.is_not_none
+datetime.UTC datetime.date.strptime datetime.time.strptime numpy.acos numpy.acosh numpy.asin numpy.asinh numpy.atan
+numpy.atan2 numpy.atanh numpy.astype numpy.bitwise_count numpy.bitwise_invert numpy.bitwise_left_shift
+numpy.bitwise_right_shift numpy.bool numpy.concat numpy.cumulative_prod numpy.cumulative_sum numpy.matrix_transpose
+numpy.permute_dims numpy.pow numpy.trapezoid numpy.unique_all numpy.unique_counts numpy.unique_inverse
+numpy.unique_values numpy.unstack numpy.vecdot numpy.linalg.cross numpy.linalg.diagonal numpy.linalg.matmul
+numpy.linalg.matrix_norm numpy.linalg.matrix_transpose numpy.linalg.outer numpy.linalg.svdvals numpy.linalg.trace
+numpy.linalg.vecdot numpy.linalg.vector_norm
 """
 
 
@@ -40,6 +45,7 @@ def test_every_listed_name_resolves(preset: Preset) -> None:
 @pytest.mark.parametrize("preset", load_presets().values(), ids=lambda preset: preset.root)
 def test_every_class_and_bound_exists(preset: Preset) -> None:
     """Every text in a list means something, and every group has its reason."""
+    assert all(len(closed.reason) > 8 for closed in preset.closed.values())
     for entry in preset.names.values():
         assert len(entry.reason) > 8
         assert all(callable(class_check(kind)) for kind in entry.parameters.values())
@@ -97,6 +103,13 @@ def test_parse() -> None:
     assert preset.paths == {"r", "r.a", "r.b"}
     assert preset.closed == {"r.z": Closed("no")}
     assert preset.modules["r"] == ("r",)
+
+
+def test_a_group_may_be_about_several_places() -> None:
+    """Each of its names at each of its places."""
+    group = {"at": "r r.s", "reason": "because it is", "names": "a b"}
+    preset = parse_preset({**tomllib.loads(GOOD), "group": [group]}, "r.toml")
+    assert set(preset.names) == {"r.a", "r.b", "r.s.a", "r.s.b"}
 
 
 @pytest.mark.parametrize(
