@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 #: What a path leads to. "coroutine" is called like "function" but awaited on the worker's loop; the generators give
@@ -10,6 +12,11 @@ from typing import Literal
 Kind = Literal["module", "value", "function", "coroutine", "generator", "async_generator", "class"]
 #: Name of whoever calls without a token.
 ANONYMOUS = "anonymous"
+#: What a parameter may be classed as, without options; `expose` has a check for each.
+PARAMETER_CLASSES = (
+    "normal", "strict", "text", "plain", "number", "none", "zone", "dtype", "count", "shape", "small", "choice",
+    "path:read", "path:write", "url",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,25 @@ class HandleClass:
     methods: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
     context: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Say what arguments of one module may name outside of it, and which of its parameters do.
+
+    Attributes:
+        roots: Folders and files that may be read.
+        closed: What may not, although it lies in a root.
+        scratch: Folder that may be written; empty if there is none.
+        hosts: What may be asked, as in `module.NAME.hosts`.
+        classes: "function.parameter", or "parameter" for all functions → its class.
+    """
+
+    roots: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    scratch: str = ""
+    hosts: tuple[str, ...] = ()
+    classes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,7 @@ def files_above(block: Block) -> dict[str, str]:
 
 def write_files(folder: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
 
 

@@ -154,6 +154,8 @@ def shown(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return "[" + ", ".join(map(shown, value)) + "]"
+    if value == {}:
+        return "{}"
     return f'"{value}"' if isinstance(value, str | Path) else f"{value:g}"
 
 

@@ -29,7 +29,8 @@ CONFIG = f"""
 port = 0
 [call]
 enabled = true
-timeout_s = 4
+processes = 1
+timeout_s = 60
 [cache]
 enabled = false
 [access]

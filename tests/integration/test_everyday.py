@@ -25,6 +25,9 @@ UNDONE = ["pandas.MultiIndex.fillna"]
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """Serve every library that has a preset."""
     with GatewayProcess(tmp_path_factory.mktemp("everyday"), CONFIG) as running:
+        with ksrpc.connect(running.ws_url) as client:
+            for root in ROOTS:
+                client.describe(root)
         yield running
 
 
@@ -36,8 +39,7 @@ def client(gateway: GatewayProcess, request: pytest.FixtureRequest) -> Iterator[
         if call.path.startswith("polars"):
             call.run()  # it starts threads here, once
     with ksrpc.connect(url) as client:
-        for root in ROOTS:
-            client.describe(root)
+        client.describe("math.pow")
         yield client
 
 

@@ -39,8 +39,8 @@ _CURES = {
     "B3": "list the class under [module.NAME.handles.CLASS] to keep its instances on the server",
     "B15": "add the name to the file's __all__",
     "C1": 'for a module of your own: arguments = "any" lets richer types in',
-    "C2": "leave the argument out, or let a function of your own set it",
-    "C3": "a module of your own can take such texts and check them",
+    "C2": "leave it out, class the parameter in [module.NAME.parameters], or let a function of your own set it",
+    "C3": "class the parameter in [module.NAME.parameters], or let a module of your own check such texts",
     "C5": "ask for less in one call",
 }
 

@@ -117,7 +117,7 @@ def kind_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
     is_table = get_origin(annotation) is dict
     inner = get_args(annotation)[1] if is_table else annotation
     is_section = isinstance(inner, type) and issubclass(inner, BaseModel)
-    return (inner if is_section else None), is_table
+    return (inner, is_table) if is_section else (None, False)
 
 
 def _locate(parts: list[str], names: _Names) -> tuple[Location, Any] | None:

@@ -13,14 +13,17 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from ksrpc.config.host import check_host
+from ksrpc.host import check_host
 from ksrpc.limits import PATH_PART_CHARS, PATH_PARTS
+from ksrpc.model import PARAMETER_CLASSES
 
 __all__ = [
     "Host",
     "Member",
     "Network",
     "Origin",
+    "ParameterClass",
+    "ParameterKey",
     "Pattern",
     "Place",
     "Port",
@@ -70,6 +73,33 @@ def _check_member(text: str) -> str:
 
 
 Member = Annotated[str, AfterValidator(_check_member)]
+
+
+def _check_parameter(text: str) -> str:
+    function, dot, name = text.rpartition(".")
+    is_for_all = function == "*" or not dot
+    if not name.isidentifier() or not (is_for_all or check_pattern(function)):
+        raise ValueError(f'{text[:100]!r} is no parameter: write "function.parameter" or "*.parameter"')
+    return text
+
+
+ParameterKey = Annotated[str, AfterValidator(_check_parameter)]
+
+
+def _check_class(text: str) -> str:
+    kind, colon, options = text.partition(":")
+    if kind == "url" and colon:
+        for host in options.split("|"):
+            check_host(host)
+    elif kind == "choice":
+        if not options:
+            raise ValueError('"choice" needs its texts: "choice:a|b"')
+    elif text not in PARAMETER_CLASSES:
+        raise ValueError(f"{text[:100]!r} is no class of parameters; there are {', '.join(PARAMETER_CLASSES)}")
+    return text
+
+
+ParameterClass = Annotated[str, AfterValidator(_check_class)]
 
 
 def _check_zone(name: str) -> str:

@@ -15,7 +15,20 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ksrpc.config.key import Location, join_key
-from ksrpc.config.kind import Host, Member, Network, Origin, Pattern, Place, Port, PublicUrl, Rows, TimeZone
+from ksrpc.config.kind import (
+    Host,
+    Member,
+    Network,
+    Origin,
+    ParameterClass,
+    ParameterKey,
+    Pattern,
+    Place,
+    Port,
+    PublicUrl,
+    Rows,
+    TimeZone,
+)
 from ksrpc.model import ANONYMOUS, HandleClass, Rules
 
 
@@ -148,6 +161,7 @@ class ModuleSection(_Section):
     data_roots: tuple[Path, ...] | None = None
     connect_ports: tuple[Port, ...] | None = None
     hosts: tuple[Host, ...] | None = None
+    parameters: dict[ParameterKey, ParameterClass] = {}
     handles: dict[Pattern, HandleSection] = {}
 
 
@@ -278,6 +292,7 @@ def _module_problems(config: Config) -> Iterator[tuple[Location, str]]:
             key = ("module", name, "place")
             yield key, f'{join_key(key)}: with executor = "inline" it runs in the gateway, which has no such place'
         yield from _handle_problems(name, module)
+        yield from _parameter_problems(name, module)
 
 
 def _handle_problems(name: str, module: ModuleSection) -> Iterator[tuple[Location, str]]:
@@ -291,6 +306,17 @@ def _handle_problems(name: str, module: ModuleSection) -> Iterator[tuple[Locatio
             yield key, f"{join_key(key)}: {', '.join(twice)}: either a method or an attribute"
         if "*" in path:
             yield key, f"{join_key(key)}: name each class: nothing is kept that is not listed"
+
+
+def _parameter_problems(name: str, module: ModuleSection) -> Iterator[tuple[Location, str]]:
+    for parameter, kind in module.parameters.items():
+        key: Location = ("module", name, "parameters", parameter)
+        if module.arguments == "any":
+            yield key, f'{join_key(key)}: with arguments = "any" no argument is looked at'
+        if kind == "url" and not module.hosts:
+            yield key, f'{join_key(key)}: list the hosts in module.{name}.hosts, or write "url:host.example"'
+        if parameter.startswith("*.") and parameter[2:] in module.parameters:
+            yield key, f"{join_key(key)}: {parameter[2:]!r} is another name for it; keep one"
 
 
 def _quota_problems(config: Config) -> Iterator[tuple[Location, str]]:

@@ -55,8 +55,11 @@ class Member(NamedTuple):
     runs_code: bool = True
     most_arguments: int | None = None
 
-    def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Let decoded arguments, the object itself among them if it is taken, pass gate C or refuse them.
+
+        Returns:
+            What to call the function with.
 
         Raises:
             ForbiddenError: By rule C1 to C5.
@@ -64,7 +67,7 @@ class Member(NamedTuple):
         """
         if self.most_arguments is not None and (kwargs or len(args) > self.most_arguments + self.takes_self):
             raise ArgumentError(f"{self.target.path} takes no such arguments")
-        self.target.call_check(args, kwargs)
+        return self.target.call_check(args, kwargs)
 
 
 class HandleBook:

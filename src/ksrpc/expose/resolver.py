@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
-from ksrpc.errors import KsrpcError
-from ksrpc.expose.argument import FREE, make_plan
+from ksrpc.errors import ForbiddenError, KsrpcError, NotFoundError, RefusedError
+from ksrpc.expose.argument import FREE, make_plan, wrong_class
 from ksrpc.expose.denial import Denial
 from ksrpc.expose.describe import describe, list_names
 from ksrpc.expose.judge import Place, Verdict, judge
@@ -30,7 +30,7 @@ from ksrpc.expose.surface import Surface
 from ksrpc.expose.target import Target
 from ksrpc.expose.waiver import resolve_waived
 from ksrpc.limits import MEMO_ENTRIES
-from ksrpc.model import Descriptor, Rules
+from ksrpc.model import Descriptor, Reach, Rules
 
 __all__ = ["Resolver"]
 
@@ -42,13 +42,24 @@ class Resolver:
         rules: The widest rules that hold in this process; gate A of single users is asked by the gateway.
         sources: Bare name → file of the administrator; `demo` is built in.
         generation: Counts the worker's restarts and reloads; every decision carries it.
+        reaches: Root → what arguments of its functions may name, and how the administrator classed their parameters.
     """
 
     __slots__ = (
-        "_denial", "_described", "_desk", "_generation", "_handles", "_memo", "_sources", "_surface", "_walkers",
+        "_checked", "_denial", "_described", "_desk", "_generation", "_handles", "_memo", "_reaches", "_sources",
+        "_surface", "_walkers",
     )  # fmt: skip
 
-    def __init__(self, rules: Rules, *, sources: Mapping[str, ModuleSource] | None = None, generation: int = 0) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        *,
+        sources: Mapping[str, ModuleSource] | None = None,
+        generation: int = 0,
+        reaches: Mapping[str, Reach] = MappingProxyType({}),
+    ) -> None:
+        self._reaches = reaches
+        self._checked: set[str] = set()
         self._handles = frozenset(rules.handles)
         self._sources = {**BUILTIN, **(sources or {})}
         self._surface = Surface(rules, served=self._sources)
@@ -95,7 +106,31 @@ class Resolver:
         root = path.partition(".")[0]
         if root not in self._sources and self._surface.class_of(root) == "unsafe":
             return resolve_waived(path, self._desk, self._generation)
-        return self._target(path, self._decide(path))
+        target = self._target(path, self._decide(path))
+        self._check_classes(root)
+        return target
+
+    def _check_classes(self, root: str) -> None:
+        """See, once the module is there, that each function exists whose parameters the administrator classed.
+
+        Raises:
+            RefusedError: One does not: what is misspelt would hold for nothing.
+        """
+        reach = self._reaches.get(root)
+        if reach is None or root in self._checked:
+            return
+        for key in reach.classes:
+            function, _, name = key.rpartition(".")
+            path = f"{root}.{function}"
+            if function in ("", "*") or any(path.startswith(f"{held}.") for held in self._handles):
+                continue
+            try:
+                self._target(path, self._decide(path))
+            except NotFoundError:
+                raise RefusedError(wrong_class(path, name, "there is no such function")) from None
+            except ForbiddenError as exc:
+                raise RefusedError(wrong_class(path, name, str(exc))) from None
+        self._checked.add(root)
 
     def resolve_class(self, path: str) -> type:
         """Resolve the path of a class whose instances may be kept, by gates A and B even where they are waived.
@@ -147,7 +182,9 @@ class Resolver:
             is_async=verdict.is_async,
             arguments="any" if is_open else "data",
             generation=self._generation,
-            plan=FREE if is_open or not is_callable else make_plan(verdict.value, entry, verdict.self_class),
+            plan=FREE
+            if is_open or not is_callable
+            else make_plan(verdict.value, entry, verdict.self_class, path=path, reach=self._reaches.get(root)),
         )
 
     def _decide(self, path: str) -> Verdict:

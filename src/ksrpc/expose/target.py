@@ -39,13 +39,16 @@ class Target:
     plan: CallPlan
     is_waived: bool = False
 
-    def call_check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def call_check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Let decoded arguments pass gate C or refuse them.
 
         Arguments that do not fit the signature are not refused here: they pass the strictest class, so that the
         library itself can raise its own TypeError.
 
+        Returns:
+            The arguments to call the object with: paths and addresses as they were judged, all others as they are.
+
         Raises:
             ForbiddenError: By rule C1 to C5; the text names the parameter.
         """
-        self.plan.check(args, kwargs)
+        return self.plan.check(args, kwargs)

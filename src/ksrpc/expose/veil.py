@@ -39,13 +39,15 @@ class Veil:
 
     Args:
         files: Bare name → the administrator's file that is served here under it.
+        roots: Folders and files that the modules here may read besides.
     """
 
     __slots__ = ("_places", "_served")
 
-    def __init__(self, files: Mapping[str, Path] = MappingProxyType({})) -> None:
+    def __init__(self, files: Mapping[str, Path] = MappingProxyType({}), roots: Iterable[str] = ()) -> None:
         self._served = [f"{SOURCE_PACKAGE}.{name}" for name in files]
-        served = [form for file in files.values() for path in (file, file.parent) for form in _spellings(path)]
+        known = [path for file in files.values() for path in (file, file.parent)] + list(map(Path, roots))
+        served = [form for path in known for form in _spellings(path)]
         general = [sys.prefix, sys.base_prefix, str(Path(__file__).parents[1]), os.path.expanduser("~")]
         self._places = _any_of((place for place in (*served, *general) if place.count("/") > 1), after=_END)
 

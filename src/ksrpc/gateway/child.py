@@ -22,9 +22,9 @@ import tempfile
 from pathlib import Path
 
 from ksrpc import __version__
-from ksrpc.config.host import Hosts
 from ksrpc.errors import BusyError, KsrpcError, LostError
 from ksrpc.gateway.outlet import Outlet
+from ksrpc.host import Hosts
 from ksrpc.protocol import Meta
 from ksrpc.transport.link import WorkerLink
 from ksrpc.worker.place import Plan

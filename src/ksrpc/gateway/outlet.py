@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import h11
 
-from ksrpc.config.host import Hosts
+from ksrpc.host import Hosts
 
 _log = logging.getLogger("ksrpc")
 _HEAD_BYTES = 65_536

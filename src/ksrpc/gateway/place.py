@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from ksrpc.config import Config
@@ -14,7 +15,7 @@ from ksrpc.config.file import NAME
 from ksrpc.config.schema import ModuleSection
 from ksrpc.expose import Surface
 from ksrpc.expose.origin import BUILTIN
-from ksrpc.model import Rules
+from ksrpc.model import Reach, Rules
 from ksrpc.worker.place import Level, Plan
 
 #: Of toolkits and the standard library, those that are there to ask others.
@@ -30,21 +31,32 @@ def plan_place(config: Config, root: str, *, is_unsafe: bool) -> Plan:
         root: The module.
         is_unsafe: Whether these processes are for callers without gates.
     """
-    section, calls, server = config.module.get(root, ModuleSection()), config.call, config.server
-    roots = calls.data_roots if section.data_roots is None else section.data_roots
+    section, calls = config.module.get(root, ModuleSection()), config.call
     ports = calls.connect_ports if section.connect_ports is None else section.connect_ports
-    closed = [path for path in (server.data_dir, server.tls_key, server.socket) if path is not None]
+    reach = plan_reach(config, root)
     is_file = section.path is not None or root in BUILTIN
     level = _level(config, root, is_unsafe=is_unsafe)
     hosts = section.hosts if level == "network" else None
     return Plan(
         level=level,
         module="" if is_file else root,
-        read=tuple(str(path.absolute()) for path in (*_own(section, server.data_dir), *roots)),
-        closed=tuple(str(path.absolute()) for path in closed),
+        read=(*_texts(_own(section, config.server.data_dir)), *reach.roots),
+        closed=reach.closed,
         ports=() if hosts is not None else tuple(ports),
         hosts=hosts,
     )
+
+
+def plan_reach(config: Config, root: str) -> Reach:
+    """Say what arguments of a module may name, where its parameters are classed so."""
+    section, server = config.module.get(root, ModuleSection()), config.server
+    roots = config.call.data_roots if section.data_roots is None else section.data_roots
+    closed = [path for path in (server.data_dir, server.tls_key, server.socket) if path is not None]
+    return Reach(_texts(roots), _texts(closed), hosts=section.hosts or (), classes=section.parameters)
+
+
+def _texts(paths: Iterable[Path]) -> tuple[str, ...]:
+    return tuple(str(path.absolute()) for path in paths)
 
 
 def _level(config: Config, root: str, *, is_unsafe: bool) -> Level:

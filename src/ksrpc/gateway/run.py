@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import TypeAlias
@@ -13,11 +14,11 @@ from ksrpc.expose import ModuleSource, edition_of
 from ksrpc.gateway.call import Answer, Arguments, Call, View
 from ksrpc.gateway.flow import Flow
 from ksrpc.gateway.inline import InlineSteps, fault_of
-from ksrpc.gateway.place import plan_place
+from ksrpc.gateway.place import plan_place, plan_reach
 from ksrpc.gateway.pool import Pool
 from ksrpc.gateway.viewing import RENDER, show
 from ksrpc.limits import REQUEST
-from ksrpc.model import HandleClass, Rules
+from ksrpc.model import HandleClass, Reach, Rules
 from ksrpc.protocol import Buffer, Meta
 from ksrpc.worker.host import Host, Outcome
 from ksrpc.worker.place import Plan
@@ -37,6 +38,7 @@ class Executors:
         self._config = config
         self._shows_output = shows_output
         self._editions = {name: edition_of(entry.path) for name, entry in config.module.items() if entry.path}
+        self._labels = {name: self._label(name) for name in config.module}
         self._inline: Host | None = None
         self._pools: dict[_Place, Pool] = {}
         self._plans: dict[_Place, Meta] = {}
@@ -65,8 +67,18 @@ class Executors:
         return place in self._pools
 
     def edition(self, path: str) -> str:
-        """Name the state of the administrator's file behind a path: what another one answered is not what this does."""
-        return self._editions.get(path.partition(".")[0], "")
+        """Name the state of the administrator's file behind a path, and of what arguments may name there.
+
+        What another one answered is not what this does.
+        """
+        return self._labels.get(path.partition(".")[0], "")
+
+    def _label(self, root: str) -> str:
+        edition = self._editions.get(root, "")
+        if not self._config.module[root].parameters:
+            return edition
+        reach = repr(plan_reach(self._config, root)).encode()
+        return f"{edition}-{hashlib.sha256(reach).hexdigest()[:16]}"
 
     @property
     def pids(self) -> list[int]:
@@ -112,6 +124,7 @@ class Executors:
                 _narrow(self._config.all_rules, roots),
                 sources={name: self._source(name) for name in roots if self._config.module[name].path},
                 shows_traceback=self._config.call.traceback,
+                reaches={root: plan_reach(self._config, root) for root in roots},
             )
         return self._inline
 
@@ -183,6 +196,7 @@ class Executors:
                 "trade": list(rules.trade),
             },
             "handles": {listed.path: _told_class(listed) for listed in self._config.handle_classes(root)},
+            "reaches": {root: _told_reach(plan_reach(self._config, root))},
             "sources": named,
             "traceback": self._config.call.traceback,
         }
@@ -206,6 +220,15 @@ def _narrow(rules: Rules, roots: list[str]) -> Rules:
 
 def _told_class(listed: HandleClass) -> Meta:
     return {"methods": list(listed.methods), "attributes": list(listed.attributes), "context": listed.context}
+
+
+def _told_reach(reach: Reach) -> Meta:
+    return {
+        "roots": list(reach.roots),
+        "closed": list(reach.closed),
+        "hosts": list(reach.hosts),
+        "classes": dict(reach.classes),
+    }
 
 
 async def _gather(arguments: Arguments) -> Buffer:

@@ -21,7 +21,7 @@ from ksrpc import __version__
 from ksrpc.errors import ProtocolError
 from ksrpc.expose import ModuleSource
 from ksrpc.limits import RESULT
-from ksrpc.model import HandleClass, Rules
+from ksrpc.model import HandleClass, Reach, Rules
 from ksrpc.protocol import Callee, Meta
 from ksrpc.protocol.event import Greeted
 from ksrpc.transport.pair import BlockingPair
@@ -93,6 +93,14 @@ def make_host(boot: Meta) -> Host:
             HandleClass(path, tuple(told["methods"]), tuple(told["attributes"]), told["context"])
             for path, told in boot.get("handles", {}).items()
         ],
+        reaches={root: _read_reach(told) for root, told in boot.get("reaches", {}).items()},
+    )
+
+
+def _read_reach(told: dict[str, Any]) -> Reach:
+    """Read what arguments may name; what may be written is this process's own folder."""
+    return Reach(
+        tuple(told["roots"]), tuple(told["closed"]), os.environ["HOME"], tuple(told["hosts"]), dict(told["classes"])
     )
 
 

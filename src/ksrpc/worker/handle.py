@@ -194,10 +194,10 @@ class Desk:
             if step.name != name and not member.is_attribute:
                 raise forbid("B7", f"{member.target.path} is a method: call it")
             args = (value, *step.args) if member.takes_self else step.args
-            member.check(args, step.kwargs)
+            args, kwargs = member.check(args, step.kwargs)
         except KsrpcError as exc:
             raise RefusedStepError(exc, maybe_ran=has_run) from None
-        return member.target.object(*args, **step.kwargs)
+        return member.target.object(*args, **kwargs)
 
     def _permit(self, owner: object, step: _Step, opened: frozenset[str]) -> None:
         """Let a step behind the first pass if gate A, whose answer the gateway sent along, opens it to this caller.
@@ -268,12 +268,12 @@ def cannot_hold() -> str:
 
 def _take_first(target: Target, step: _Step) -> Any:
     try:
-        target.call_check(step.args, step.kwargs)
+        args, kwargs = target.call_check(step.args, step.kwargs)
     except KsrpcError as exc:
         raise RefusedStepError(exc, maybe_ran=False) from None
     if not callable(target.object) and not step.args and not step.kwargs:
         return target.object
-    return target.object(*step.args, **step.kwargs)
+    return target.object(*args, **kwargs)
 
 
 def _take_item(value: Any, step: _Step, *, is_free: bool) -> Any:

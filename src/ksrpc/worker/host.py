@@ -9,13 +9,14 @@ import asyncio
 import dataclasses
 import inspect
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ksrpc import wire
 from ksrpc.errors import EncodeError, KsrpcError
 from ksrpc.expose import SOURCE_PACKAGE, ModuleSource, Resolver, Target, Veil
 from ksrpc.limits import SESSION
-from ksrpc.model import HandleClass, Rules
+from ksrpc.model import HandleClass, Reach, Rules
 from ksrpc.protocol.fault import RAISED, pack_fault
 from ksrpc.protocol.frame import Buffer, Meta
 from ksrpc.worker.handle import Desk, HeldObject, RefusedStepError, Walk, cannot_hold
@@ -32,7 +33,10 @@ class Ready(NamedTuple):
     """Hold a call that passed every gate: what remains is to run it.
 
     Attributes:
+        args: What the library is given by place.
+        kwargs: What it is given by name.
         may_hold: Whether its caller may have objects kept here.
+        sent: The arguments as the caller sent them.
     """
 
     call: int
@@ -40,6 +44,7 @@ class Ready(NamedTuple):
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     may_hold: bool = False
+    sent: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
 
 
 class Outcome(NamedTuple):
@@ -73,10 +78,12 @@ class Host:
         generation: int = 0,
         shows_traceback: bool = False,
         handles: Iterable[HandleClass] = (),
+        reaches: Mapping[str, Reach] = MappingProxyType({}),
     ) -> None:
-        self._resolver = Resolver(rules, sources=sources or {}, generation=generation)
+        self._resolver = Resolver(rules, sources=sources or {}, generation=generation, reaches=reaches)
         self._desk = Desk(self._resolver, handles)
-        self._veil = Veil({name: source.path for name, source in (sources or {}).items()})
+        roots = [root for reach in reaches.values() for root in reach.roots]
+        self._veil = Veil({name: source.path for name, source in (sources or {}).items()}, roots)
         self.holding = Holding()
         self.shows_traceback = shows_traceback
 
@@ -120,8 +127,7 @@ class Host:
             args, kwargs = wire.check_arguments(arguments.value())
         else:
             args, kwargs = wire.parse_arguments(arguments, table=self.table(target))
-        target.call_check(args, kwargs)
-        return Ready(call, target, args, kwargs, may_hold)
+        return Ready(call, target, *target.call_check(args, kwargs), may_hold, (args, kwargs))
 
     def table(self, target: Target) -> wire.Table:
         """Say which types a request for this target may hold."""
@@ -191,7 +197,7 @@ class Host:
                 return refused(exc.error)
             exc = exc.error  # an error of ours says that nothing has run: as the library's it says that something has
         is_own = ready.target.is_waived
-        cover = None if is_own else self._veil.over(exc, (*ready.args, *ready.kwargs.values()))
+        cover = None if is_own else self._veil.over(exc, (*ready.sent[0], *ready.sent[1].values()))
         text = trace_text(exc, cover) if self.shows_traceback else ""
         message = wire.pack_error(exc, traceback_text=text, cover=cover)
         if message.nbytes > SESSION.inline_bytes:

@@ -38,6 +38,20 @@ PASSWORD = "c4n4rybird-public"
 def fetch(url=None, path=None, query=None, proxies=None, engine=None, name=None, callback=None, backend=None):
     return "fetched"
 
+def open_file(file):
+    with open(file) as opened:
+        return opened.read()
+
+def keep(name, text="kept"):
+    with open(name, "w") as opened:
+        return opened.write(text)
+
+def ask(url=None, source=None):
+    return "asked"
+
+def pick(word):
+    return word
+
 def is_strict():
     return __debug__
 
@@ -88,6 +102,13 @@ allow = ["demo", "math", "numpy", "pandas", "os.path", "json", "datetime", "oper
 allow = ["math.pow", "bank.daily"]
 [module.bank]
 path = "bank/bank.py"
+data_roots = ["shelf"]
+[module.bank.parameters]
+"open_file.file" = "path:read"
+"keep.name" = "path:write"
+"ask.url" = "url:api.example.com|*.allowed.test"
+"*.source" = "url:10.1.0.0/16"
+"pick.word" = "choice:day|minute"
 [module.trap_file]
 path = "bank/trap_file.py"
 """
@@ -103,6 +124,11 @@ def _gateway(folder_of: pytest.TempPathFactory, optimise: str) -> Iterator[Fortr
     (home / "bank" / "bank.py").write_text(BANK)
     (home / "bank" / "trap_file.py").write_text(trap)
     (home / "trap_cwd.py").write_text(trap)
+    (home / "shelf").mkdir()
+    (home / "shelf" / "a.csv").write_text("1,2")
+    (home / "kept.txt").write_text("c4n4rybird-file")
+    (home / "shelf" / "out").symlink_to(home / "kept.txt")
+    (home / "shelf" / "above").symlink_to(home)
     env = {"PYTHONOPTIMIZE": optimise} if optimise else {}
     with GatewayProcess(home, CONFIG, python=(python,), env=env) as gateway:
         yield Fortress(gateway, marks)

@@ -45,6 +45,64 @@ BY_NAME: list[tuple[str, str, dict[str, Any], str]] = [
     ("class-of-json", "json.loads", {"s": "{}", "cls": "x"}, "C"),
     ("default-of-json", "json.dumps", {"obj": 1, "default": "str"}, "C"),
 ]
+#: Places and addresses for parameters that take them: name, function and parameter, text.
+NAMED = r"""
+read-passwords open_file.file /etc/passwd
+read-passwords-doubled open_file.file //etc/passwd
+read-upwards open_file.file ../kept.txt
+read-upwards-inside open_file.file x/../../kept.txt
+read-upwards-encoded-by-width open_file.file ．．/kept.txt
+read-upwards-two-dots-in-one open_file.file ‥/kept.txt
+read-home open_file.file ~/.bashrc
+read-home-of-root open_file.file ~root/.bashrc
+read-variable open_file.file $HOME/a
+read-braces open_file.file ${HOME}
+read-nul open_file.file a.csv\0.txt
+read-backslashes open_file.file ..\\kept.txt
+read-drive open_file.file C:/Windows/win.ini
+read-url open_file.file file:///etc/passwd
+read-remote open_file.file http://evil.example/a.csv
+read-chain open_file.file a::http://evil.example
+read-link open_file.file out
+read-link-above open_file.file above/kept.txt
+read-own-source open_file.file above/bank/bank.py
+read-store open_file.file above/data/store.sqlite3
+read-environment open_file.file /proc/self/environ
+read-descriptor open_file.file /proc/self/fd/0
+read-devices open_file.file /dev/stdin
+write-passwords keep.name /etc/passwd
+write-upwards keep.name ../a
+write-home keep.name ~/a
+write-variable keep.name $TMPDIR/a
+write-shelf keep.name /tmp/a
+ask-file ask.url file:///etc/passwd
+ask-gopher ask.url gopher://api.example.com:6379/_FLUSHALL
+ask-nothing ask.url //api.example.com/
+ask-user ask.url http://api.example.com@evil.test/
+ask-password ask.url http://a:b@api.example.com/
+ask-below-another ask.url http://api.example.com.evil.test/
+ask-root-of-wildcard ask.url http://allowed.test/
+ask-look-alike ask.url http://xallowed.test/
+ask-other-port ask.url http://api.example.com:22/
+ask-no-port ask.url http://api.example.com:/
+ask-loopback ask.url http://127.0.0.1/
+ask-loopback-mapped ask.url http://[::ffff:127.0.0.1]/
+ask-loopback-number ask.url http://2130706433/
+ask-loopback-octal ask.url http://0177.0.0.1/
+ask-metadata ask.url http://169.254.169.254/latest
+ask-unlisted-address ask.url http://93.184.216.34/
+ask-backslash ask.url http://evil.test\\@api.example.com/
+ask-wide-letters ask.url http://ａpi.example.com/
+ask-wide-stop ask.url http://api。example.com/
+ask-cyrillic ask.url http://аpi.example.com/
+ask-two-stops ask.url http://api.example.com../
+ask-return ask.url http://api.example.com/\rHost:evil.test
+ask-neighbour ask.source http://10.2.0.1/
+ask-mapped-neighbour ask.source http://[::ffff:10.2.0.1]/
+ask-name ask.source http://api.example.com/
+pick-another pick.word second
+pick-in-capitals pick.word DAY
+"""
 BY_PLACE: list[tuple[str, str, tuple[Any, ...], str]] = [
     ("url-by-place", "bank.fetch", ("http://evil.example",), "C"),
     ("self-of-another-class", "datetime.date.isoformat", ("A" * 400,), "C4|B|A3"),
@@ -93,8 +151,16 @@ BINARY_VALUES: list[tuple[str, str, Any, str]] = [
     ("wide-decimal", "bomb", Decimal("1e999999"), "C1|decode"),
 ]
 
+
+def _named(line: str) -> Attack:
+    name, function, text = line.split(" ")
+    path, _, parameter = function.partition(".")
+    return Attack(name, "gadget", "H2 H20", f"bank.{path}", "C2|C3", (), {parameter: text})
+
+
 ATTACKS: list[Attack] = [
     *(Attack(name, "gadget", "H2 H20", path, answer, (), kwargs) for name, path, kwargs, answer in BY_NAME),
+    *map(_named, NAMED.strip("\n").split("\n")),
     *(Attack(name, "gadget", "H9 H10", path, answer, args) for name, path, args, answer in BY_PLACE),
     *(Attack(name, "bomb", "H22", path, answer, args) for name, path, args, answer in BOMBS),
 ]

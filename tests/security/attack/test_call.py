@@ -64,4 +64,8 @@ def test_all_of_them_again_without_asserts(bare_city: Fortress, name: str) -> No
 def test_the_gateway_lives_and_serves(city: Fortress, road: Road) -> None:
     assert road.call("math.pow", (2, 3), {}).text == "8.0"
     assert road.call("bank.fetch", (), {"name": "000001.SZ", "path": "600000.SH"}).text == "'fetched'"
+    assert road.call("bank.open_file", ("a.csv",), {}).text == "'1,2'"
+    assert road.call("bank.keep", ("new.csv",), {}).text == "4"
+    assert road.call("bank.ask", ("HTTPS://a.Allowed.test",), {"source": "http://10.1.2.3/x"}).text == "'asked'"
+    assert road.call("bank.pick", ("day",), {}).text == "'day'"
     assert city.imported == []

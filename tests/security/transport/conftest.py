@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import sysconfig
+import threading
 import venv
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -91,3 +94,61 @@ def attacker(fortress: Fortress, transport: str) -> Iterator[Connection]:
     with connection_to(fortress.gateway, transport) as opened:
         opened.describe("math.pow")  # connected before the first test, so that none is told to have left it open
         yield opened
+
+
+# hosts to ask
+
+
+def _own_address() -> str:
+    """Find an address of this machine that is not the loopback's, without sending anything."""
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("192.0.2.1", 9))
+        except OSError:
+            return ""
+        return str(sock.getsockname()[0])
+
+
+ADDRESS = _own_address()
+
+
+class _Vendor(BaseHTTPRequestHandler):
+    """Answer with what was asked, or lead elsewhere."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/lead?"):
+            self.send_response(302)
+            self.send_header("Location", self.path.partition("?")[2])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        seen = sorted(name.lower() for name in self.headers if name.lower().startswith("proxy"))
+        self._say(f"{self.path} {self.headers['Host']} {seen}")
+
+    def do_POST(self) -> None:
+        self._say(str(len(self.rfile.read(int(self.headers["Content-Length"])))))
+
+    def _say(self, text: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def vendors() -> Iterator[list[ThreadingHTTPServer]]:
+    """Serve what is listed, and what is not."""
+    servers = [ThreadingHTTPServer((ADDRESS, 0), _Vendor) for _ in range(2)]
+    threads = [threading.Thread(target=server.serve_forever, args=(0.05,)) for server in servers]
+    for thread in threads:
+        thread.start()
+    yield servers
+    for server, thread in zip(servers, threads, strict=True):
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -122,7 +122,8 @@ def _written(node: dict[str, Any], prefix: str = "") -> set[str]:
     for name, value in node.items():
         is_chosen = prefix in ("user.", "module.", "module.NAME.handles.") or (prefix == "quota." and name != "default")
         key = f"{prefix}{'NAME' if is_chosen else name}"
-        found |= _written(value, f"{key}.") if isinstance(value, dict) else {key}
+        is_section = isinstance(value, dict) and name != "parameters"
+        found |= _written(value, f"{key}.") if is_section else {key}
     return found
 
 

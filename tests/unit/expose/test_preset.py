@@ -10,9 +10,10 @@ import pytest
 from ksrpc.errors import ConfigError, RefusedError
 from ksrpc.expose import Resolver, load_presets
 from ksrpc.expose.bound import BOUNDS
+from ksrpc.expose.locator import make_locator
 from ksrpc.expose.parameter import class_check
 from ksrpc.expose.preset import Closed, Preset, parse_preset
-from ksrpc.model import Rules
+from ksrpc.model import Reach, Rules
 
 #: Vendors have no list of open names.
 REVIEWED = [preset for preset in load_presets().values() if preset.kind != "vendor"]
@@ -48,7 +49,10 @@ def test_every_class_and_bound_exists(preset: Preset) -> None:
     assert all(len(closed.reason) > 8 for closed in preset.closed.values())
     for entry in preset.names.values():
         assert len(entry.reason) > 8
-        assert all(callable(class_check(kind)) for kind in entry.parameters.values())
+        for name, kind in entry.parameters.items():
+            locator = make_locator(kind, Reach())
+            assert callable(locator or class_check(kind))
+            assert name != "*" or locator is None, "paths and addresses are classed by name"
         assert set(entry.bounds) <= set(BOUNDS)
 
 

@@ -250,7 +250,7 @@ def test_a_closed_name_says_why() -> None:
     with pytest.raises(ForbiddenError, match="read_pickle is closed: ") as caught:
         surface.check("pandas.read_pickle")
     assert caught.value.rule == "A3"
-    with pytest.raises(ForbiddenError, match="is closed, as pandas.HDFStore is: "):
+    with pytest.raises(ForbiddenError, match=r"is closed, as pandas\.HDFStore is: "):
         surface.check("pandas.HDFStore.select")
     with pytest.raises(ForbiddenError, match="not on the list of what pandas offers here"):
         surface.check("pandas.no_such_name")

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from ksrpc.config.host import Address, Hosts
 from ksrpc.gateway.outlet import Outlet
+from ksrpc.host import Address, Hosts
 
 AUTH = "Proxy-Authorization: Basic " + base64.b64encode(b"ksrpc:word").decode()
 

@@ -11,6 +11,7 @@ import pytest
 from ksrpc.config import Config, load_config
 from ksrpc.errors import ConfigError
 from ksrpc.gateway.place import plan_place
+from ksrpc.gateway.run import Executors
 
 BASE: dict[str, Any] = {
     "server": {"data_dir": "/srv/gw/data", "modules_dir": "/srv/gw/server", "tls_key": "/srv/gw/key", "tls_cert": "/c"},
@@ -105,3 +106,21 @@ def test_data_roots_are_taken_from_the_file_s_folder(tmp_path: Path) -> None:
     config = load_config(tmp_path / "ksrpc.toml")
     assert config.call.data_roots == (tmp_path / "a", Path("/b"))
     assert config.module["math"].data_roots == (tmp_path / "c",)
+
+
+def test_answers_to_arguments_that_named_other_places_are_not_given_again() -> None:
+    def edition(**section: Any) -> str:
+        module = {**BASE["module"], "akshare": section}
+        return Executors(Config.model_validate({**BASE, "module": module})).edition("akshare.read")
+
+    classed = {"parameters": {"read.path": "path:read"}}
+    told = [
+        edition(),
+        edition(**classed),
+        edition(**classed, data_roots=["/prices"]),
+        edition(**classed, hosts=["a.example"]),
+        edition(parameters={"read.path": "plain"}),
+    ]
+    assert told[0] == "", "without classes, arguments mean the same everywhere"
+    assert len(set(told)) == len(told)
+    assert edition(**classed) == told[1]

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-__all__ = ["Address", "HostRule", "Hosts", "check_host", "parse_host"]
+__all__ = ["Address", "HostRule", "Hosts", "check_host", "is_name", "parse_host"]
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -53,7 +53,7 @@ def parse_host(text: str) -> HostRule:
     if network is None:
         name = host.lower().rstrip(".")
         is_below, plain = name.startswith("*."), name.removeprefix("*.")
-        if not _is_name(plain) or (is_below and "." not in plain):
+        if not is_name(plain) or (is_below and "." not in plain):
             raise ValueError(f"{text[:100]!r} is no host: a name, *.name, an address or a network, and perhaps :port")
         return HostRule(name.removeprefix("*"), None, ports)
     if is_closed(network.network_address) or is_closed(network.broadcast_address):
@@ -138,7 +138,7 @@ def _address(host: str) -> Address | None:
         return None
 
 
-def _is_name(name: str) -> bool:
+def is_name(name: str) -> bool:
     """Tell whether it is a name; what is digits alone at its end is an address that is written oddly."""
     labels = name.split(".")
     return len(name) <= _NAME_CHARS and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()

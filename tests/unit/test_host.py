@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from ksrpc.config.host import Hosts, parse_host
+from ksrpc.host import Hosts, parse_host
 
 
 def reach(hosts: Hosts, address: str, port: int = 443) -> bool:
