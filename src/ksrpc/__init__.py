@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         lazy,
         uninstall,
     )
+    from ksrpc.vault import Secret, secret
 
 __version__ = "1.0.0.dev0"
 __all__ = [
@@ -24,18 +25,24 @@ __all__ = [
     "RemoteGateway",
     "RemoteHandle",
     "RpcClient",
+    "Secret",
     "__version__",
     "aconnect",
     "collect",
     "connect",
     "install",
     "lazy",
+    "secret",
     "uninstall",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Load the client when it is first asked for: a worker process has no use for it."""
+    if name in ("Secret", "secret"):
+        from ksrpc import vault  # noqa: PLC0415 - a worker process has no use for the client
+
+        return getattr(vault, name)
     if name in __all__:
         from ksrpc import client  # noqa: PLC0415 - lazily, see above
 

@@ -50,6 +50,10 @@ class Served:
     token: str
 
 
+#: What pages set for the servers that they start.
+VARIABLES = {"QUOTES_KEY": "k-93ab-do-not-tell"}
+
+
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Block], Served]]:
     """Give the server that a block calls; equal ones are started once."""
@@ -62,7 +66,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Block]
                 trial = GatewayProcess(folder, None, arguments=("serve", "--try", "--port", "0"))
                 return Served(stack.enter_context(trial), "")
             write_files(folder, files)
-            gateway = GatewayProcess(folder, None, arguments=("serve", "--port", "0"))
+            gateway = GatewayProcess(folder, None, arguments=("serve", "--port", "0"), env=VARIABLES)
             token = gateway.create_token("reader")  # before the start: a running server looks for new ones by and by
             return Served(stack.enter_context(gateway), token)
 
@@ -165,10 +169,13 @@ def check_serving(block: Block, folder: Path) -> None:
     """Start what a block's last line starts, on a free port, and wait until it is ready."""
     last = runnable_lines(program(block)).strip().splitlines()[-1]
     words = last.partition("#")[0].split()
+    while "=" in words[0]:
+        name, _, value = words.pop(0).partition("=")
+        assert VARIABLES[name] == value
     words[0] = words[0].removeprefix(".venv/bin/")
     assert words[0] == "ksrpc", f"{block.id}: only `ksrpc …` serves"
     write_files(folder, files_above(block))
-    with GatewayProcess(folder, None, arguments=[*words[1:], "--port", "0"]) as gateway:
+    with GatewayProcess(folder, None, arguments=[*words[1:], "--port", "0"], env=VARIABLES) as gateway:
         assert gateway.url
 
 

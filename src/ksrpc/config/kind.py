@@ -29,6 +29,7 @@ __all__ = [
     "Port",
     "PublicUrl",
     "Rows",
+    "SecretName",
     "TimeZone",
     "check_pattern",
 ]
@@ -131,6 +132,15 @@ def _check_origin(text: str) -> str:
 
 
 Origin = Annotated[str, AfterValidator(_check_origin)]
+
+
+def _check_secret(name: str) -> str:
+    if not re.fullmatch(r"[A-Z][A-Z0-9_]{0,79}", name):
+        raise ValueError(f"{name[:100]!r} is no name of an environment variable such as TUSHARE_TOKEN")
+    return name
+
+
+SecretName = Annotated[str, AfterValidator(_check_secret)]
 
 Place = Literal["strict", "network", "open"]
 Port = Annotated[int, Field(ge=1, le=65_535)]

@@ -27,6 +27,7 @@ from ksrpc.config.kind import (
     Port,
     PublicUrl,
     Rows,
+    SecretName,
     TimeZone,
 )
 from ksrpc.model import ANONYMOUS, HandleClass, Rules
@@ -162,6 +163,7 @@ class ModuleSection(_Section):
     connect_ports: tuple[Port, ...] | None = None
     hosts: tuple[Host, ...] | None = None
     parameters: dict[ParameterKey, ParameterClass] = {}
+    secrets: tuple[SecretName, ...] = ()
     handles: dict[Pattern, HandleSection] = {}
 
 
@@ -292,7 +294,14 @@ def _module_problems(config: Config) -> Iterator[tuple[Location, str]]:
             key = ("module", name, "place")
             yield key, f'{join_key(key)}: with executor = "inline" it runs in the gateway, which has no such place'
         yield from _handle_problems(name, module)
+        yield from _secret_problems(name, module)
         yield from _parameter_problems(name, module)
+
+
+def _secret_problems(name: str, module: ModuleSection) -> Iterator[tuple[Location, str]]:
+    if module.secrets and module.executor == "inline":
+        key: Location = ("module", name, "secrets")
+        yield key, f'{join_key(key)}: secrets are handed to processes of the module alone, not with executor = "inline"'
 
 
 def _handle_problems(name: str, module: ModuleSection) -> Iterator[tuple[Location, str]]:

@@ -96,6 +96,7 @@ keep_days = 90                # after which a file is removed [days]
 # connect_ports = [443]       # instead of call.connect_ports
 # hosts = ["api.example.com", "*.example.org:8443"]   # whom alone it asks, by HTTP or HTTPS
 # parameters = { "read.path" = "path:read" }   # what an argument may be, where its name alone says too little
+# secrets = ["TUSHARE_TOKEN"] # variables of the gateway's environment, for `ksrpc.secret` in this module alone
 
 # [module.mine.handles.Account]   # a class whose instances may be kept on the server: `mine.Account`
 # methods = ["balance"]       # what may be called

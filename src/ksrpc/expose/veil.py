@@ -2,13 +2,14 @@
 
 Rules:
 * What stood in the caller's own arguments is no news to them, and stays.
-* A place is told as `<server>`, a secret as `<secret>`.
+* A place is told as `<server>`, a secret as `<secret>`; one that was handed over also if the caller sent it.
 
 Source: docs/spec/policy.md "What callers read of an exception"; THREATS H33.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
 import os
@@ -19,9 +20,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from ksrpc.expose.origin import SOURCE_PACKAGE
 from ksrpc.expose.rule import SECRET_NAME
+from ksrpc.vault import handed
 
 __all__ = ["Veil", "chain_of"]
 
@@ -29,6 +32,8 @@ _END = r"[^\s'\"<>|;,()\[\]{}]*"
 #: Shorter values are words like any other.
 _SECRET_CHARS = 6
 _ITEMS = 1000
+#: So many parts of a result are looked at.
+_RESULT_ITEMS = 100_000
 _LINKS = 64
 #: What Linux has at its root, for where that cannot be listed.
 _ROOTS = ("bin", "dev", "etc", "home", "lib", "mnt", "opt", "proc", "root", "run", "srv", "tmp", "usr", "var")
@@ -42,13 +47,14 @@ class Veil:
         roots: Folders and files that the modules here may read besides.
     """
 
-    __slots__ = ("_places", "_served")
+    __slots__ = ("_handed", "_places", "_served")
 
     def __init__(self, files: Mapping[str, Path] = MappingProxyType({}), roots: Iterable[str] = ()) -> None:
         self._served = [f"{SOURCE_PACKAGE}.{name}" for name in files]
         known = [path for file in files.values() for path in (file, file.parent)] + list(map(Path, roots))
         served = [form for path in known for form in _spellings(path)]
         general = [sys.prefix, sys.base_prefix, str(Path(__file__).parents[1]), os.path.expanduser("~")]
+        self._handed = frozenset(form for text in handed() if len(text) >= _SECRET_CHARS for form in _forms_of(text))
         self._places = _any_of((place for place in (*served, *general) if place.count("/") > 1), after=_END)
 
     def over(self, error: BaseException, sent: Iterable[Any] = ()) -> Callable[[str], str]:
@@ -61,7 +67,7 @@ class Veil:
         links = list(chain_of(error))
         own = _texts_of(sent)
         named = {name for link in links for name in _files_of(link) if os.path.isabs(name) and name != "/"}
-        secrets = _any_of(_secrets_of(links, self._served) - own)
+        secrets = _any_of((_secrets_of(links, self._served) - own) | self._handed)
         places = [pattern for pattern in (_any_of(named, after=_END), self._places, _any_place()) if pattern]
 
         def name_place(match: re.Match[str]) -> str:
@@ -75,6 +81,13 @@ class Veil:
             return text
 
         return cover
+
+    def finds(self, value: Any) -> bool:
+        """Tell whether plain values hold a secret that was handed over, in any of their texts."""
+        if not self._handed:
+            return False
+        texts = _texts_of((value,), _RESULT_ITEMS)
+        return any(form in text for text in texts for form in self._handed)
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:
@@ -116,11 +129,18 @@ def _is_ours(home: Mapping[str, Any]) -> bool:
     return str(home.get("__name__")).startswith("ksrpc.")
 
 
-def _texts_of(values: Iterable[Any]) -> set[str]:
+def _forms_of(text: str) -> set[str]:
+    """Give the ways in which a text is written in addresses, headers and records."""
+    encoded = text.encode()
+    plain = base64.b64encode(encoded).decode().rstrip("=")
+    return {text, quote(text, safe=""), quote_plus(text), plain, base64.urlsafe_b64encode(encoded).decode().rstrip("=")}
+
+
+def _texts_of(values: Iterable[Any], most: int = _ITEMS) -> set[str]:
     """Collect the texts in values and in plain containers of them, as far as a bound."""
     found: set[str] = set()
-    waiting = list(values)[:_ITEMS]
-    for _ in range(_ITEMS):
+    waiting = list(values)[:most]
+    for _ in range(most):
         if not waiting:
             break
         value = waiting.pop()
@@ -129,9 +149,9 @@ def _texts_of(values: Iterable[Any]) -> set[str]:
         elif type(value) is bytes:
             found.add(value.decode("utf-8", "surrogateescape"))
         elif type(value) in (list, tuple, set, frozenset):
-            waiting += list(value)[:_ITEMS]
+            waiting += list(value)[:most]
         elif type(value) is dict:
-            waiting += list(value.values())[:_ITEMS]
+            waiting += [*list(value)[:most], *list(value.values())[:most]]
     return found
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
-from collections.abc import Awaitable
+import os
+from collections.abc import Awaitable, Iterable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -197,6 +199,7 @@ class Executors:
             },
             "handles": {listed.path: _told_class(listed) for listed in self._config.handle_classes(root)},
             "reaches": {root: _told_reach(plan_reach(self._config, root))},
+            "secrets": _secrets(section.secrets) if section else {},
             "sources": named,
             "traceback": self._config.call.traceback,
         }
@@ -216,6 +219,18 @@ def _narrow(rules: Rules, roots: list[str]) -> Rules:
     return Rules(
         allow, keep(rules.block), services=keep(rules.services), handles=keep(rules.handles), trade=rules.trade
     )
+
+
+def _secrets(names: Iterable[str]) -> Meta:
+    """Read secrets from the environment, or from the file that NAME_FILE names; what is not there is left out."""
+    found = {}
+    for name in names:
+        file = os.environ.get(f"{name}_FILE")
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            text = Path(file).read_text("utf-8").strip() if file else os.environ.get(name)
+            if text:
+                found[name] = text
+    return found
 
 
 def _told_class(listed: HandleClass) -> Meta:

@@ -25,6 +25,7 @@ from ksrpc.model import HandleClass, Reach, Rules
 from ksrpc.protocol import Callee, Meta
 from ksrpc.protocol.event import Greeted
 from ksrpc.transport.pair import BlockingPair
+from ksrpc.vault import hand_over
 from ksrpc.worker.concurrent import ConcurrentWorker
 from ksrpc.worker.host import Host
 from ksrpc.worker.serial import SerialWorker
@@ -80,6 +81,7 @@ def settle() -> None:
 def make_host(boot: Meta) -> Host:
     """Make the host from what the gateway said in its HELLO."""
     rules: dict[str, Any] = boot.get("rules", {})
+    hand_over(boot.get("secrets", {}))
     sources = {
         name: ModuleSource(Path(entry["path"]), entry.get("arguments", "data"), entry.get("edition", ""))
         for name, entry in boot.get("sources", {}).items()

@@ -182,7 +182,9 @@ class Host:
         return Outcome(message, label={"held": number, "kind": "handle", "class": path})
 
     def encode(self, value: object) -> Outcome:
-        """Pack a result."""
+        """Pack a result; not one that holds a secret of this module."""
+        if self._veil.finds(value):
+            return refused(EncodeError("result: it holds a secret of the server"), maybe_ran=True)
         try:
             return Outcome(wire.pack(value))
         except EncodeError as exc:

@@ -1,0 +1,77 @@
+"""Texts that a module needs and nobody may read: they come over the worker's own pipe and leave by no way.
+
+Source: docs/spec/policy.md "Secrets".
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from ksrpc.errors import ConfigError
+
+__all__ = ["Secret", "hand_over", "handed", "secret"]
+
+_handed: dict[str, str] = {}
+
+
+class Secret:
+    """Hold a text that shows, copies, compares and travels as nothing; `reveal()` gives it."""
+
+    __slots__ = ("_text",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, text: str) -> None:
+        object.__setattr__(self, "_text", text)
+
+    def reveal(self) -> str:
+        """Return the text, for the one call that needs it."""
+        return self._text  # type: ignore[attr-defined,no-any-return]
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def __format__(self, _spec: str) -> str:
+        return "<secret>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self.reveal().encode(), other.reveal().encode())
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Secret:
+        return self
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError("a secret is written nowhere")
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("a secret cannot be changed")
+
+
+def secret(name: str) -> Secret:
+    """Return what the administrator hands to this module under a name (`module.NAME.secrets`).
+
+    Raises:
+        ConfigError: There is none; the text says how to give it.
+    """
+    text = _handed.get(name)
+    if text is None:
+        raise ConfigError(
+            f"no secret {name[:80]!r}: list it in module.NAME.secrets, and set it in the environment of the gateway"
+        )
+    return Secret(text)
+
+
+def hand_over(texts: Mapping[str, str]) -> None:
+    """Keep what came for the modules of this process."""
+    _handed.update(texts)
+
+
+def handed() -> frozenset[str]:
+    """Return the texts themselves, so that nothing that leaves holds one."""
+    return frozenset(_handed.values())
