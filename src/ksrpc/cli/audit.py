@@ -19,9 +19,11 @@ import click
 from ksrpc.cli.amount import show_bytes
 from ksrpc.cli.option import config_option, says_errors
 from ksrpc.cli.table import json_option, show_json, show_table
-from ksrpc.config import find_config, load_config
+from ksrpc.config import Config, find_config, load_config
 from ksrpc.gateway.audit import FOLDER
 from ksrpc.store.journal import journal_files, read_lines, verify
+
+__all__ = ["AuditReader", "Event", "audit", "audit_folder", "parse_moment"]
 
 _SHOWN = 50
 _FOLLOW_S = 0.5
@@ -51,8 +53,11 @@ def audit_ls(count: int, config: str | None, *, is_followed: bool, is_json: bool
     """List calls, refusals and changes of tokens and settings, the newest last."""
     if is_followed and is_json:
         raise click.UsageError("--json shows a whole; with -f there is none")
-    folder, wanted = _folder(config), _Wanted(asked["user"], asked["path"], asked["outcome"], _moment(asked["since"]))
-    reader = _Reader(folder, wanted.since)
+    folder, wanted = (
+        audit_folder(load_config(find_config(config))),
+        _Wanted(asked["user"], asked["path"], asked["outcome"], parse_moment(asked["since"])),
+    )
+    reader = AuditReader(folder, wanted.since)
     found = deque(filter(wanted.has, reader.read()), maxlen=count)
     if is_json:
         show_json(list(found))
@@ -70,7 +75,7 @@ def audit_ls(count: int, config: str | None, *, is_followed: bool, is_json: bool
 @says_errors
 def audit_verify(config: str | None, *, is_json: bool) -> None:
     """See whether any line was changed or is missing; exits with 1 if one was."""
-    verdicts = verify(_folder(config))
+    verdicts = verify(audit_folder(load_config(find_config(config))))
     if is_json:
         show_json([{**one._asdict(), "path": str(one.path)} for one in verdicts])
     else:
@@ -103,7 +108,7 @@ class _Wanted(NamedTuple):
         )
 
 
-class _Reader:
+class AuditReader:
     """Put the two records of each call together."""
 
     def __init__(self, folder: Path, begin: float) -> None:
@@ -135,7 +140,7 @@ class _Reader:
             yield record
 
 
-def _follow(reader: _Reader, wanted: Callable[[Event], bool]) -> None:
+def _follow(reader: AuditReader, wanted: Callable[[Event], bool]) -> None:
     while True:
         time.sleep(_FOLLOW_S)
         rows = [_row(event) for event in reader.read(is_last=False) if wanted(event)]
@@ -158,12 +163,13 @@ def _show(moment: float) -> str:
     return datetime.fromtimestamp(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _folder(config: str | None) -> Path:
-    return load_config(find_config(config)).server.data_dir / FOLDER
+def audit_folder(settings: Config) -> Path:
+    """Name the folder of the records."""
+    return settings.server.data_dir / FOLDER
 
 
-def _moment(text: str | None) -> float:
-    """Read `--since`.
+def parse_moment(text: str | None) -> float:
+    """Read `--since`; 0 if it was not given.
 
     Raises:
         click.BadParameter: It is neither a span nor a moment.

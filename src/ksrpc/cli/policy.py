@@ -16,6 +16,7 @@ from ksrpc import wire
 from ksrpc.cli.argument import parse_words
 from ksrpc.cli.doctor.finding import Finding, Findings, fail, ok, warn
 from ksrpc.cli.doctor.report import show_findings
+from ksrpc.cli.learning import policy_learn
 from ksrpc.cli.option import config_option, says_errors
 from ksrpc.cli.table import json_option
 from ksrpc.cli.token import open_tokens
@@ -47,7 +48,10 @@ _CURES = {
 
 @click.group()
 def policy() -> None:
-    """Explain who may call what."""
+    """Explain who may call what, and propose it from what was called."""
+
+
+policy.add_command(policy_learn)
 
 
 @policy.command("test")

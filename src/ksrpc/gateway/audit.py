@@ -18,6 +18,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import msgspec
+
 from ksrpc.config import Config
 from ksrpc.config.schema import AuditSection
 from ksrpc.errors import KsrpcError
@@ -26,7 +28,7 @@ from ksrpc.limits import AUDIT
 from ksrpc.store.journal import Journal
 from ksrpc.store.token import TokenRecord
 
-__all__ = ["FOLDER", "Audit"]
+__all__ = ["FOLDER", "Audit", "pack_record"]
 
 #: In the data folder.
 FOLDER = "audit"
@@ -42,6 +44,7 @@ class _Refusal(NamedTuple):
     reason: str
 
 
+_ENCODER = msgspec.json.Encoder()
 #: What stands for those of which there are too many to tell them one by one.
 _OTHERS = _Refusal("…", "", "…", "…", "refused")
 
@@ -199,7 +202,7 @@ class Audit:
                 if count:
                     self._put(_refused(refusal, count))
         while self._queue:
-            self._lines.append(json.dumps(self._queue.popleft(), separators=(",", ":")).encode("ascii"))
+            self._lines.append(pack_record(self._queue.popleft()))
         if self._journal is None or not self._lines:
             return
         try:
@@ -211,6 +214,15 @@ class Audit:
         else:
             self._is_failing = False
             self._lines = []
+
+
+def pack_record(record: dict[str, Any]) -> bytes:
+    """Write a record as one line of ASCII; other letters, which are rare, by their numbers."""
+    try:
+        line = _ENCODER.encode(record)
+    except UnicodeEncodeError:  # half a surrogate pair
+        line = b"\xff"
+    return line if line.isascii() else json.dumps(record, separators=(",", ":")).encode("ascii")
 
 
 def _refused(refusal: _Refusal, count: int) -> dict[str, Any]:
