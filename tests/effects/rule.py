@@ -23,6 +23,7 @@ LATER: dict[str, str] = {
     "ksrpc": "parts of the codec",
     "narwhals": "scikit-learn looks with it what kind of table it was given",
     "pyarrow": "parts of it, by literal names",
+    "pytz": "pyarrow knows zones by it, where it is installed",
     "scipy": "parts of it, by literal names",
     "tzdata": "the data of time zones, where the system has none",
 }
@@ -45,7 +46,8 @@ _READ = tuple(
     dict.fromkeys((
         sys.prefix, sys.base_prefix, sys.exec_prefix, *(sysconfig.get_paths().values()), *filter(None, sys.path),
         "/usr/share/zoneinfo", "/usr/lib", "/lib", "/sys/devices/system", "/sys/fs/cgroup", "/proc/self",
-        "/proc/meminfo", "/proc/cpuinfo", "/etc/localtime", "/dev/null", "/dev/urandom",
+        "/proc/meminfo", "/proc/cpuinfo", "/proc/sys/vm/overcommit_memory", "/etc/localtime", "/dev/null",
+        "/dev/urandom",
     ))
 )  # fmt: skip
 

@@ -53,10 +53,8 @@ def audit_ls(count: int, config: str | None, *, is_followed: bool, is_json: bool
     """List calls, refusals and changes of tokens and settings, the newest last."""
     if is_followed and is_json:
         raise click.UsageError("--json shows a whole; with -f there is none")
-    folder, wanted = (
-        audit_folder(load_config(find_config(config))),
-        _Wanted(asked["user"], asked["path"], asked["outcome"], parse_moment(asked["since"])),
-    )
+    folder = audit_folder(load_config(find_config(config)))
+    wanted = _Wanted(asked["user"], asked["path"], asked["outcome"], parse_moment(asked["since"]))
     reader = AuditReader(folder, wanted.since)
     found = deque(filter(wanted.has, reader.read()), maxlen=count)
     if is_json:

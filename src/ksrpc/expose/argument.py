@@ -119,9 +119,11 @@ class CallPlan:
         cls = self.self_class
         if not args or cls is None or cls not in class_mro(type(args[0])):
             raise forbid("C4", f"the first argument must be a {cls.__name__ if cls is not None else ''}")
-        if _root_of(type(args[0])) != _root_of(cls):
-            # `datetime.replace` of a pandas Timestamp makes one of the year 0, whose use ends the process
-            raise forbid("C4", f"the first argument must be a {cls.__name__} of {_root_of(cls)}")
+        root = _root_of(cls)
+        if _root_of(type(args[0])) != root or (root == "datetime" and type(args[0]) is not cls):
+            # `datetime.replace` of a pandas Timestamp makes one of the year 0, whose use ends the process; so does
+            # `date.replace` of a datetime at once
+            raise forbid("C4", f"the first argument must be a {cls.__name__} of {root}")
         return args[0]
 
     def _check_misfit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

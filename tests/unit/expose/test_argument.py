@@ -372,3 +372,15 @@ def test_refusal_names_the_parameter(stall: Callable[[str], Target]) -> None:
     text = str(refusal(stall("get"), "x", fields="/etc/passwd"))
     assert "'fields'" in text
     assert "passwd" not in text
+
+
+def test_what_ends_a_process_is_refused_before() -> None:
+    """Found by the effect fuzzer: C code that trusts what it is given."""
+    for path, args, kwargs in (
+        ("datetime.date.replace", (datetime.datetime(2024, 1, 31, 10, 30),), {}),
+        ("numpy.equal", (np.ones((2, 2), "u1"), -1), {"where": "2147483648"}),
+    ):
+        with pytest.raises(ForbiddenError):
+            RESOLVER.resolve(path).call_check(args, kwargs)
+    mask = np.array([True, False])
+    RESOLVER.resolve("numpy.equal").call_check((np.ones(2), 1.0), {"where": mask})
