@@ -146,9 +146,10 @@ def test_many_callers_at_once_leave_whole_pairs(server: GatewayProcess, token: s
 
 def test_the_command_shows_and_verifies(server: GatewayProcess, token: str) -> None:
     with ksrpc.connect(server.url, token=token) as gw:
-        gw.call("math.gcd", 12, 18)
-    written(server, event="decided", path="math.gcd")
-    threading.Event().wait(0.6)
+        for number in (18, 27, 36):
+            gw.call("math.gcd", 12, number)
+    (last,) = written(server, event="decided", path="math.gcd")[-1:]
+    written(server, event="settled", call=last["call"])
     shown = server.run("audit", "ls", "--user", "lisi", "--path", "math.g*", "--since", "1h")
     line = shown.stdout.splitlines()[-1].split()
     assert line[2:6] == ["lisi", "127.0.0.1", "math.gcd", "ok"]

@@ -12,6 +12,7 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ import click
 
 from ksrpc.cli.audit import AuditReader, Event, audit_folder, parse_moment
 from ksrpc.cli.option import config_option, says_errors
-from ksrpc.config import Config, find_config, load_config
+from ksrpc.config import find_config, load_config
 from ksrpc.config.key import join_key
 from ksrpc.config.setting import write_value
 from ksrpc.errors import KsrpcError
@@ -69,11 +70,12 @@ def policy_learn(
     below as comments and never proposed.
     """
     settings = load_config(find_config(config))
-    trial = _collect(AuditReader(audit_folder(settings), parse_moment(since)).read(), user, parse_moment(since))
+    begin = parse_moment(since)
+    trial = _collect(AuditReader(audit_folder(settings), begin).read(), user, begin)
     if not trial.ran:
         click.echo("nothing that was called has run; open something for a trial, then ask again", err=True)
         return
-    text = "\n".join(_propose(trial, settings, by_module=by_module)) + "\n"
+    text = "\n".join(_propose(trial, by_module=by_module)) + "\n"
     if output is None:
         click.echo(text, nl=False)
         return
@@ -103,10 +105,11 @@ def _collect(events: Iterable[Event], user: str | None, since: float) -> Trial:
     return trial
 
 
-def _propose(trial: Trial, settings: Config, *, by_module: bool) -> Iterator[str]:
+def _propose(trial: Trial, *, by_module: bool) -> Iterator[str]:
     yield f"# Proposed by `ksrpc policy learn` from calls between {_show(trial.begin)} and {_show(trial.end)}."
     yield "# Each of these ran. Read it, and take over what should stay open."
-    kept = {name: _patterns(paths, by_module=by_module) for name, paths in sorted(trial.ran.items())}
+    usual = set(_usual({path for paths in trial.ran.values() for path in paths}))
+    kept = {name: _patterns(usual & paths.keys(), by_module=by_module) for name, paths in sorted(trial.ran.items())}
     yield ""
     yield "[access]"
     yield from _list("allow", sorted({pattern for patterns in kept.values() for pattern in patterns}))
@@ -115,7 +118,7 @@ def _propose(trial: Trial, settings: Config, *, by_module: bool) -> Iterator[str
         count = sum(trial.ran[name].values())
         yield f"[{join_key(('user', name))}]  # {count} call{'s' if count != 1 else ''}"
         yield from _list("allow", patterns)
-    left = sorted({path for paths in trial.ran.values() for path in paths if not _is_usual(path)})
+    left = sorted({path for paths in trial.ran.values() for path in paths} - usual)
     if left:
         yield ""
         yield "# Ran, and is not proposed: it acts, is unsafe, or is of a kept object. It wants a pattern of its own."
@@ -132,20 +135,19 @@ def _propose(trial: Trial, settings: Config, *, by_module: bool) -> Iterator[str
 
 
 def _patterns(paths: Iterable[str], *, by_module: bool) -> list[str]:
-    usual = sorted(path for path in paths if _is_usual(path))
     if not by_module:
-        return usual
-    modules = {path.rpartition(".")[0] or path for path in usual}
+        return sorted(paths)
+    modules = {path.rpartition(".")[0] or path for path in paths}
     return sorted(name for name in modules if not any(name.startswith(f"{other}.") for other in modules))
 
 
-def _is_usual(path: str) -> bool:
-    """Tell whether a path is open wherever its root is, without a pattern or a right of its own."""
-    try:
-        Surface(Rules(allow=(path.partition(".")[0],))).check(path)
-    except KsrpcError:
-        return False
-    return True
+def _usual(paths: set[str]) -> Iterator[str]:
+    """Yield the paths that are open wherever their root is, without a pattern or a right of their own."""
+    surface = Surface(Rules(allow=tuple({path.partition(".")[0] for path in paths})))
+    for path in paths:
+        with suppress(KsrpcError):
+            surface.check(path)
+            yield path
 
 
 def _list(key: str, values: list[str]) -> Iterator[str]:

@@ -338,19 +338,7 @@ BOUNDS: dict[str, Callable[[Arguments], None]] = {
     "texts": bound_texts,
 }
 #: Bounds that every call with numbers alone keeps.
-SCALAR_BOUNDS = frozenset(
-    {
-        "broadcast",
-        "outer",
-        "square",
-        "pairs",
-        "columns",
-        "cubic",
-        "sides",
-        "numeric",
-        "product",
-        "frame",
-        "aligned",
-        "numbers",
-    }
-)
+SCALAR_BOUNDS = frozenset(BOUNDS) & {
+    *("broadcast", "outer", "square", "pairs", "columns", "cubic", "sides"),
+    *("numeric", "product", "frame", "filled", "numbers"),
+}

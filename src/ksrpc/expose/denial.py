@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Iterable
 from types import BuiltinMethodType, MethodType, ModuleType
 from typing import Any
@@ -36,7 +37,9 @@ class Denial:
 
     def __init__(self, patterns: Iterable[str], reserved: Iterable[str] = ()) -> None:
         self._patterns = sorted(patterns)
-        self._reserved = frozenset(reserved)
+        self._reserved: dict[str, set[str]] = {}
+        for path in reserved:
+            self._reserved.setdefault(path.partition(".")[0], set()).add(path)
         self._reserved_objects: dict[int, Any] = {}
         self._objects: dict[int, Any] = {}
         self._modules: set[str] = set()
@@ -53,10 +56,13 @@ class Denial:
             elif found is not None:
                 core = strip(found)
                 self._objects[id(core)] = core
-        for path in self._reserved:
-            core = strip(find_loaded(path))
-            if core is not None:
-                self._reserved_objects[id(core)] = core
+        for root, paths in self._reserved.items():
+            if root not in sys.modules:
+                continue
+            for path in paths:
+                core = strip(find_loaded(path))
+                if core is not None:
+                    self._reserved_objects[id(core)] = core
 
     def check(self, path: str, value: Any, holder: ModuleType | type | None) -> None:
         """Refuse a denied object.
@@ -65,7 +71,7 @@ class Denial:
             ForbiddenError: By rule B14.
         """
         core = strip(value)
-        if id(core) in self._reserved_objects and path not in self._reserved:
+        if id(core) in self._reserved_objects and path not in self._reserved.get(path.partition(".")[0], ()):
             raise forbid("B14", f"{path} is another name of something closed")
         if not self._patterns:
             return

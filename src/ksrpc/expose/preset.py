@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ksrpc.errors import ConfigError
 
@@ -27,6 +28,9 @@ _GROUP_KEYS = {"at", "reason", "names", "parameters", "bounds", "positional"}
 _CLOSED_KEYS = {"at", "reason", "names", "list"}
 #: What a closed group may be a list of, for a vendor: names of the session, of trading, or others.
 _LISTS = ("", "session", "trade")
+
+
+_Told = TypeVar("_Told")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,38 +131,42 @@ def parse_preset(table: Mapping[str, Any], file: str) -> Preset:
 
 
 def _parse_groups(groups: list[dict[str, Any]], file: str) -> dict[str, Entry]:
-    names: dict[str, Entry] = {}
-    for group in groups:
-        unknown = group.keys() - _GROUP_KEYS
-        if unknown:
-            raise ConfigError(f"{file}: unknown key {min(unknown)!r} in a group")
-        entry = Entry(
+    def make(group: dict[str, Any]) -> Entry:
+        return Entry(
             reason=group["reason"],
             parameters=MappingProxyType(group.get("parameters", {})),
             bounds=tuple(group.get("bounds", ())),
             positional=tuple(group.get("positional", "").split()),
         )
-        for path in _paths(group):
-            if path in names:
-                raise ConfigError(f"{file}: {path} is listed twice")
-            names[path] = entry
-    return names
+
+    return _spread(groups, _GROUP_KEYS, make, file)
 
 
 def _parse_closed(groups: list[dict[str, Any]], file: str) -> dict[str, Closed]:
-    closed: dict[str, Closed] = {}
-    for group in groups:
-        unknown = group.keys() - _CLOSED_KEYS
-        if unknown:
-            raise ConfigError(f"{file}: unknown key {min(unknown)!r} in a closed group")
+    def make(group: dict[str, Any]) -> Closed:
         entry = Closed(group["reason"], group.get("list", ""))
         if entry.list not in _LISTS:
             raise ConfigError(f"{file}: {entry.list!r} is no list of closed names")
+        return entry
+
+    return _spread(groups, _CLOSED_KEYS, make, file)
+
+
+def _spread(
+    groups: list[dict[str, Any]], keys: AbstractSet[str], make: Callable[[dict[str, Any]], _Told], file: str
+) -> dict[str, _Told]:
+    """Give what is told of each group to each of its paths."""
+    told: dict[str, _Told] = {}
+    for group in groups:
+        unknown = group.keys() - keys
+        if unknown:
+            raise ConfigError(f"{file}: unknown key {min(unknown)!r} in a group")
+        entry = make(group)
         for path in _paths(group):
-            if path in closed:
+            if path in told:
                 raise ConfigError(f"{file}: {path} is listed twice")
-            closed[path] = entry
-    return closed
+            told[path] = entry
+    return told
 
 
 def _paths(group: Mapping[str, Any]) -> list[str]:

@@ -118,12 +118,10 @@ def test_what_is_no_frame_or_series_is_refused() -> None:
             parse(_message(kind, table))
 
 
-@pytest.mark.parametrize("told", ["1", "9;a", "-1;a", "99999999999999999999;a", "1;b1;a", "\xff"])
+@pytest.mark.parametrize("told", ["1", "9;a", "-1;a", "99999999999999999999;a", "\xff"])
 def test_a_panic_is_an_error(told: str) -> None:
     kind = pa.dictionary(pa.uint8(), pa.large_string())
     field = pa.field("e", kind, metadata={"_PL_ENUM_VALUES2": told})
     table = pa.table([pa.array(["a"], kind)], schema=pa.schema([field]))
-    try:
+    with pytest.raises(DecodeError, match="a polars value that cannot be"):
         parse(_message("frame", table))
-    except DecodeError:
-        return
