@@ -158,6 +158,8 @@ class AuditLimits:
     reasons: int = 4096  # that are counted one by one
     waiting: int = 100_000  # records, while the disk takes none
     digest_bytes: int = 4 * KIB
+    preview_bytes: int = 4 * KIB  # longer arguments are not shown
+    preview_chars: int = 200
     path_chars: int = 200
 
 

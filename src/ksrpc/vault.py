@@ -5,13 +5,18 @@ Source: docs/spec/policy.md "Secrets".
 
 from __future__ import annotations
 
+import base64
 import hmac
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
+from urllib.parse import quote, quote_plus
 
 from ksrpc.errors import ConfigError
 
-__all__ = ["Secret", "hand_over", "handed", "secret"]
+__all__ = ["SECRET_CHARS", "Secret", "forms_of", "hand_over", "handed", "secret"]
+
+#: Shorter values are words like any other.
+SECRET_CHARS: Final = 6
 
 _handed: dict[str, str] = {}
 
@@ -75,3 +80,12 @@ def hand_over(texts: Mapping[str, str]) -> None:
 def handed() -> frozenset[str]:
     """Return the texts themselves, so that nothing that leaves holds one."""
     return frozenset(_handed.values())
+
+
+def forms_of(text: str) -> set[str]:
+    """Give the ways in which a secret is written in addresses, headers and records; none for what is too short."""
+    if len(text) < SECRET_CHARS:
+        return set()
+    encoded = text.encode()
+    plain = base64.b64encode(encoded).decode().rstrip("=")
+    return {text, quote(text, safe=""), quote_plus(text), plain, base64.urlsafe_b64encode(encoded).decode().rstrip("=")}

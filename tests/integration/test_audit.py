@@ -33,6 +33,8 @@ allow = ["demo", "math", "numpy"]
 block = ["math.sin"]
 [quota.default]
 rows_per_day = 1000000
+[audit]
+arguments = "preview"
 """
 HOSTILE = 'a\r\n{"event":"forged"}\r\n\x1b[31m\u202e\u2028' + "x" * 500
 
@@ -73,6 +75,8 @@ def test_a_call_is_written_before_and_after(server: GatewayProcess, token: str, 
     (decided,) = written(server, event="decided", call=settled["call"])
     assert (decided["user"], decided["from"], decided["path"]) == ("lisi", "127.0.0.1", "demo.frame")
     assert decided["token"] == token.split("_")[1]
+    assert decided["asked"] == "(30)"
+    assert decided["arguments"].split()[0].isdigit()
     assert settled["ms"] > 0
     assert settled["bytes"] > 30 * 8
     assert written(server, outcome="raised", event="settled")
@@ -152,7 +156,7 @@ def test_the_command_shows_and_verifies(server: GatewayProcess, token: str) -> N
     written(server, event="settled", call=last["call"])
     shown = server.run("audit", "ls", "--user", "lisi", "--path", "math.g*", "--since", "1h")
     line = shown.stdout.splitlines()[-1].split()
-    assert line[2:6] == ["lisi", "127.0.0.1", "math.gcd", "ok"]
+    assert line[2:6] == ["lisi", "127.0.0.1", "math.gcd(12,", "36)"]
     told = json.loads(server.run("audit", "ls", "--outcome", "ok", "-n", "3", "--json").stdout)
     assert len(told) == 3
     assert {event["outcome"] for event in told} == {"ok"}

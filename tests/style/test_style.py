@@ -102,7 +102,7 @@ def contracts() -> dict[str, dict[str, list[str]]]:
             "forbidden_modules",
             ("gateway", "worker", "relay", "server", "expose", "store", "vendors", "config", "cli"),
         ),
-        ("sans-I/O", "source_modules", ("errors", "host", "limits", "model", "vault", "wire", "protocol")),
+        ("sans-I/O", "source_modules", ("errors", "host", "limits", "model", "text", "vault", "wire", "protocol")),
     ],
 )
 def test_layer_contract_names_every_room_that_exists(contract: str, side: str, rooms: tuple[str, ...]) -> None:

@@ -14,11 +14,11 @@ import click
 
 from ksrpc.cli.amount import show_moment
 from ksrpc.cli.remote import Remote, gather, make_road, remote_options, says_remote_errors, way_options
-from ksrpc.cli.text import clean
 from ksrpc.client.gateway import reach
 from ksrpc.client.profile import dump_profile, load_profile, origin_of
 from ksrpc.connections.base import Way
 from ksrpc.errors import AuthError, ConfigError
+from ksrpc.text import clean
 
 _TOKEN_CHARS = 4096
 _PATIENCE_S = 10.0

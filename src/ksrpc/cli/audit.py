@@ -152,7 +152,8 @@ def _row(event: Event) -> tuple[str, ...]:
     if kind == "refused":
         outcome = f"refused: {outcome}" + (f" ({count} times)" if count > 1 else "")
     size = show_bytes(event["bytes"]) if "bytes" in event else ""
-    told = (event.get("user", ""), event.get("from", ""), event.get("path", event.get("token", "")), outcome)
+    what = f"{event.get('path', event.get('token', ''))}{event.get('asked', '')}"
+    told = (event.get("user", ""), event.get("from", ""), what, outcome)
     more = (f"{event['ms']:,.1f}" if "ms" in event else "", size, event.get("rows", ""), event.get("cache", ""))
     return tuple(map(str, (_show(event["at"]), *told, *more)))
 

@@ -27,11 +27,11 @@ from ksrpc.cli.hoard import (
 )
 from ksrpc.cli.option import config_option, confirm, says_errors
 from ksrpc.cli.table import json_option, show_json, show_pairs
-from ksrpc.cli.text import singular
 from ksrpc.client.progress import working
 from ksrpc.config import Config, find_config, load_config
 from ksrpc.errors import ConfigError
 from ksrpc.store import CacheStore, Listed
+from ksrpc.text import singular
 
 _KEY = re.compile(r"[0-9a-f]{4,128}")
 _SHOWN = 20

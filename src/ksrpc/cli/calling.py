@@ -13,9 +13,9 @@ from ksrpc.cli.argument import parse_words
 from ksrpc.cli.completing import complete_path
 from ksrpc.cli.remote import Remote, gather, remote_options, says_remote_errors
 from ksrpc.cli.saving import FORMATS, Target, make_target
-from ksrpc.cli.text import clean
 from ksrpc.connections.base import Options
 from ksrpc.errors import RemoteError
+from ksrpc.text import clean
 
 
 def _make_options(*, cache_expire: float | None, fresh: bool, timeout: float | None, main: bool) -> Options:

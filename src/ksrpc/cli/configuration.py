@@ -16,13 +16,13 @@ from rich.text import Text
 
 from ksrpc.cli.importing import import_config
 from ksrpc.cli.option import config_option, says_errors
-from ksrpc.cli.text import clean
 from ksrpc.config import LoadedConfig, find_config, read_config
 from ksrpc.config.key import join_key
 from ksrpc.config.setting import flatten, tables
 from ksrpc.config.watch import SIGNAL_NAME
 from ksrpc.errors import ConfigError
 from ksrpc.expose import Surface
+from ksrpc.text import clean
 
 _ORIGIN_COLUMN = 48
 

@@ -19,10 +19,10 @@ from rich.text import Text
 
 from ksrpc.cli.amount import show_bytes, show_moment, show_span
 from ksrpc.cli.table import show_pairs, show_table
-from ksrpc.cli.text import clean, singular
 from ksrpc.config import Config
 from ksrpc.limits import MIB
 from ksrpc.store import CacheStore, Listed, Share
+from ksrpc.text import clean, singular
 
 #: How much of a key tells it from all others, as good as surely.
 _KEY_DIGITS = 12

@@ -14,7 +14,6 @@ import click
 
 from ksrpc.cli.option import says_errors
 from ksrpc.cli.table import show_table
-from ksrpc.cli.text import clean
 from ksrpc.cli.token import open_tokens
 from ksrpc.config import Config
 from ksrpc.config.draft import Conversion
@@ -25,6 +24,7 @@ from ksrpc.errors import ConfigError
 from ksrpc.expose import Surface
 from ksrpc.limits import MIB
 from ksrpc.model import Rules
+from ksrpc.text import clean
 
 _SOURCE_BYTES = MIB
 

@@ -14,9 +14,9 @@ import click
 
 from ksrpc.cli.completing import complete_path
 from ksrpc.cli.remote import Remote, remote_options, says_remote_errors
-from ksrpc.cli.text import clean, first_line
 from ksrpc.client.gateway import RemoteGateway
 from ksrpc.errors import KsrpcError
+from ksrpc.text import clean, first_line
 
 #: Of how many members the signatures are asked for, each with a request of its own.
 _DESCRIBED = 60

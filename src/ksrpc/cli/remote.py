@@ -17,10 +17,10 @@ from typing import Any, NoReturn
 
 import click
 
-from ksrpc.cli.text import clean
 from ksrpc.client.gateway import RemoteGateway, connect
 from ksrpc.connections.base import Way
 from ksrpc.errors import AuthError, ConfigError, KsrpcError, RemoteError
+from ksrpc.text import clean
 
 _CONNECT_S = 10.0
 _TOKEN_BYTES = 4096

@@ -20,8 +20,8 @@ from typing import Any, BinaryIO, Final, TypeAlias
 
 import click
 
-from ksrpc.cli.text import clean
 from ksrpc.errors import ConfigError, EncodeError, MissingExtraError, NotAcceptableError
+from ksrpc.text import clean
 from ksrpc.wire import view
 from ksrpc.wire.block import is_framed
 from ksrpc.wire.columnar import export

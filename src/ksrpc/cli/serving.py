@@ -24,6 +24,7 @@ from ksrpc.gateway import Gateway
 from ksrpc.server import make_app
 from ksrpc.server.head import BoundedHttpProtocol
 from ksrpc.store import TokenStore
+from ksrpc.text import clean
 from ksrpc.transport.steady import SteadyProtocol
 
 _READY = "ksrpc ready: "
@@ -76,6 +77,7 @@ def serve_forever(settings: Config, *, follower: Follower | None = None, shows_o
     tls = _find_tls(settings)
     tokens = TokenStore(settings.server.data_dir / "store.sqlite3")
     gateway = Gateway(settings, tokens, shows_output=shows_output)
+    _log_plainly()
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # its warnings are written by whoever sends nonsense
     config = uvicorn.Config(
         make_app(gateway),
@@ -103,6 +105,21 @@ def serve_forever(settings: Config, *, follower: Follower | None = None, shows_o
         sys.exit(130)
     finally:
         tokens.close()
+
+
+class PlainFormatter(logging.Formatter):
+    """Write a record so that no text in it steers a terminal or passes as another record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line for the message; what follows it is indented."""
+        first, *rest = super().format(record).splitlines()
+        return "\n".join([clean(first), *(f"    {clean(line)}" for line in rest)])
+
+
+def _log_plainly() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
 
 
 def _find_tls(settings: Config) -> ssl.SSLContext | None:

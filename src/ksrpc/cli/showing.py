@@ -18,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ksrpc.cli.saving import is_frame
-from ksrpc.cli.text import clean, singular
 from ksrpc.errors import NotAcceptableError
+from ksrpc.text import clean, singular
 
 #: How many rows are shown at each end of a table that is longer than twice this.
 _ROWS = 10

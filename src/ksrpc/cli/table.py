@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ksrpc.cli.text import clean
+from ksrpc.text import clean
 
 #: `--json`, for every command that lists or shows.
 json_option = click.option("--json", "is_json", is_flag=True, help="As JSON, for programs; times in Unix seconds.")

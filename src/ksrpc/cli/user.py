@@ -17,7 +17,6 @@ from ksrpc.cli.option import config_option, confirm, make_data_dir, says_errors
 from ksrpc.cli.person import Person, find_people, find_person
 from ksrpc.cli.privilege import Privilege, privilege_options
 from ksrpc.cli.table import json_option, show_json, show_pairs, show_table
-from ksrpc.cli.text import singular
 from ksrpc.cli.token import give_token, lifetime_of, open_tokens, read_tokens, show_tokens
 from ksrpc.cli.welcome import write_welcome
 from ksrpc.config import Config, find_config, load_config
@@ -25,6 +24,7 @@ from ksrpc.errors import ConfigError
 from ksrpc.gateway.usage import open_usage, read_usage
 from ksrpc.model import ANONYMOUS, Rules
 from ksrpc.store.token import check_user
+from ksrpc.text import singular
 
 _NOTHING = "—"
 

@@ -171,7 +171,7 @@ class AuditSection(_Section):
     """What is written down of calls."""
 
     enabled: bool = True
-    arguments: Literal["digest", "none"] = "digest"
+    arguments: Literal["digest", "preview", "none"] = "digest"
     file_mb: int = Field(64, ge=1, le=4096)
     keep_days: int = Field(90, ge=1, le=3650)
 

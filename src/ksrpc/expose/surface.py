@@ -178,13 +178,18 @@ class Surface:
             whose = "" if above == path else f", as {above} is"
             raise forbid("A3", f"{path} is closed{whose}: {preset.closed[above].reason}")
 
+    def trades(self, path: str) -> bool:
+        """Tell whether a path acts on an account, by what a vendor's list says or by its name."""
+        parts = path.split(".")
+        return _is_trade(self._closed_of(path, parts), parts)
+
     def _check_vendor_name(self, path: str, parts: list[str]) -> None:
         if not CLOSED_PARTS.isdisjoint(parts[1:-1]):
             raise forbid("A3", f"{path} leads through a part that no package offers")
         if parts[0] in BUILTIN:
             return
         closed = self._closed_of(path, parts)
-        trades = closed.list == "trade" if closed is not None else _TRADES.match(parts[-1]) is not None
+        trades = _is_trade(closed, parts)
         if closed is not None and not trades:
             raise forbid("A3", f"{path} is closed: {closed.reason}")
         if trades and parts[0] not in self._files and self._trade.isdisjoint((parts[0], "*")):
@@ -219,6 +224,10 @@ class Surface:
                 if other in patterns or kept in patterns:
                     more |= same
         return frozenset(more)
+
+
+def _is_trade(closed: Closed | None, parts: list[str]) -> bool:
+    return _TRADES.match(parts[-1]) is not None if closed is None else closed.list == "trade"
 
 
 def _first_prefix(parts: list[str], patterns: Set[str]) -> int:

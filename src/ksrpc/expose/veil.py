@@ -9,7 +9,6 @@ Source: docs/spec/policy.md "What callers read of an exception"; THREATS H33.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import functools
 import os
@@ -20,17 +19,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from ksrpc.expose.origin import SOURCE_PACKAGE
 from ksrpc.expose.rule import SECRET_NAME
-from ksrpc.vault import handed
+from ksrpc.vault import SECRET_CHARS, forms_of, handed
 
 __all__ = ["Veil", "chain_of"]
 
 _END = r"[^\s'\"<>|;,()\[\]{}]*"
-#: Shorter values are words like any other.
-_SECRET_CHARS = 6
 _ITEMS = 1000
 #: So many parts of a result are looked at.
 _RESULT_ITEMS = 100_000
@@ -54,7 +50,7 @@ class Veil:
         known = [path for file in files.values() for path in (file, file.parent)] + list(map(Path, roots))
         served = [form for path in known for form in _spellings(path)]
         general = [sys.prefix, sys.base_prefix, str(Path(__file__).parents[1]), os.path.expanduser("~")]
-        self._handed = frozenset(form for text in handed() if len(text) >= _SECRET_CHARS for form in _forms_of(text))
+        self._handed = frozenset(form for text in handed() for form in forms_of(text))
         self._places = _any_of((place for place in (*served, *general) if place.count("/") > 1), after=_END)
 
     def over(self, error: BaseException, sent: Iterable[Any] = ()) -> Callable[[str], str]:
@@ -122,18 +118,11 @@ def _secrets_of(links: Iterable[BaseException], served: Iterable[str]) -> set[st
     found: list[Any] = []
     for home in {id(home): home for home in homes if not _is_ours(home)}.values():
         found += [value for name, value in list(home.items()) if SECRET_NAME.search(name)]
-    return {text for text in _texts_of(found) if len(text) >= _SECRET_CHARS}
+    return {text for text in _texts_of(found) if len(text) >= SECRET_CHARS}
 
 
 def _is_ours(home: Mapping[str, Any]) -> bool:
     return str(home.get("__name__")).startswith("ksrpc.")
-
-
-def _forms_of(text: str) -> set[str]:
-    """Give the ways in which a text is written in addresses, headers and records."""
-    encoded = text.encode()
-    plain = base64.b64encode(encoded).decode().rstrip("=")
-    return {text, quote(text, safe=""), quote_plus(text), plain, base64.urlsafe_b64encode(encoded).decode().rstrip("=")}
 
 
 def _texts_of(values: Iterable[Any], most: int = _ITEMS) -> set[str]:

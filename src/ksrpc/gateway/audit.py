@@ -24,6 +24,7 @@ from ksrpc.config import Config
 from ksrpc.config.schema import AuditSection
 from ksrpc.errors import KsrpcError
 from ksrpc.gateway.call import Answer, Arguments, Call, Track
+from ksrpc.gateway.preview import preview
 from ksrpc.limits import AUDIT
 from ksrpc.store.journal import Journal
 from ksrpc.store.token import TokenRecord
@@ -80,6 +81,8 @@ class Audit:
             return
         self.close()
         self._section = config.audit
+        self._shows_arguments = config.audit.arguments == "preview"
+        self._tells_digest = config.audit.arguments != "none"
         if config.audit.enabled:
             self._journal = Journal(
                 config.server.data_dir / FOLDER,
@@ -112,7 +115,9 @@ class Audit:
             "event": "decided", "call": self._number, "user": call.user.name, "token": call.user.token_id,
             "from": call.place, "path": call.path,
         }  # fmt: skip
-        if self._section is not None and self._section.arguments == "digest":
+        if self._shows_arguments:
+            told["asked"] = _copy(call.arguments)
+        if self._tells_digest:
             told["arguments"] = _digest(call.arguments)
         self._put(told)
 
@@ -202,7 +207,10 @@ class Audit:
                 if count:
                     self._put(_refused(refusal, count))
         while self._queue:
-            self._lines.append(pack_record(self._queue.popleft()))
+            record = self._queue.popleft()
+            if "asked" in record:
+                record["asked"] = preview(record["path"], record["asked"])
+            self._lines.append(pack_record(record))
         if self._journal is None or not self._lines:
             return
         try:
@@ -236,6 +244,12 @@ def _digest(arguments: Arguments) -> str:
     whole = arguments.whole
     more = "" if arguments.rest is None else "+"
     return f"{len(whole)}{more} {hashlib.sha256(memoryview(whole)[: AUDIT.digest_bytes]).hexdigest()[:16]}"
+
+
+def _copy(arguments: Arguments) -> bytes:
+    """Keep short arguments until they are looked at, on another thread: their memory may be used again."""
+    is_short = arguments.rest is None and len(arguments.whole) <= AUDIT.preview_bytes
+    return bytes(arguments.whole) if is_short else b""
 
 
 def _outcome(error: BaseException) -> str:

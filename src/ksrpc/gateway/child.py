@@ -24,6 +24,7 @@ from pathlib import Path
 from ksrpc import __version__
 from ksrpc.errors import BusyError, KsrpcError, LostError
 from ksrpc.gateway.outlet import Outlet
+from ksrpc.gateway.printout import Printout
 from ksrpc.host import Hosts
 from ksrpc.protocol import Meta
 from ksrpc.transport.link import WorkerLink
@@ -69,7 +70,7 @@ class Child:
         place, outlet = _with_secret(boot.get("place", Plan()))
         try:
             channel.send(place.pack())  # it enters its place before it reads anything else
-            process = _spawn(theirs, their_channel, scratch, shows_output=shows_output)
+            process = _spawn(theirs, their_channel, scratch, _open_output(boot) if shows_output else None)
         except OSError as exc:
             ours.close()
             channel.close()
@@ -153,22 +154,30 @@ async def _receive_listener(channel: socket.socket) -> socket.socket:
     return socket.socket(fileno=fds[0])
 
 
+def _open_output(boot: Meta) -> Printout:
+    root = next(iter(boot["rules"]["allow"]), "worker").partition(".")[0]
+    return Printout(root, boot.get("secrets", {}).values())
+
+
 def _spawn(
-    frames: socket.socket, channel: socket.socket, scratch: Path, *, shows_output: bool
+    frames: socket.socket, channel: socket.socket, scratch: Path, output: Printout | None
 ) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-P", "-s", "-X", "utf8", "-m", "ksrpc.worker"]
     fds = (frames.fileno(), channel.fileno())
-    output = None if shows_output else subprocess.DEVNULL
-    return subprocess.Popen(  # noqa: S603 - a fixed command line
-        [*command, *map(str, fds)],
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        env=make_environment(scratch),
-        cwd=scratch / "cwd",
-        pass_fds=fds,
-        start_new_session=True,
-    )
+    try:
+        return subprocess.Popen(  # noqa: S603 - a fixed command line
+            [*command, *map(str, fds)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if output is None else output.writer,
+            stderr=subprocess.DEVNULL if output is None else subprocess.STDOUT,
+            env=make_environment(scratch),
+            cwd=scratch / "cwd",
+            pass_fds=fds,
+            start_new_session=True,
+        )
+    finally:
+        if output is not None:
+            output.hand_over()
 
 
 def make_environment(scratch: Path) -> dict[str, str]:

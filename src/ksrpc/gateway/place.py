@@ -5,6 +5,7 @@ Source: docs/reference/config.md "The place of a call".
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterable
@@ -53,6 +54,18 @@ def plan_reach(config: Config, root: str) -> Reach:
     roots = config.call.data_roots if section.data_roots is None else section.data_roots
     closed = [path for path in (server.data_dir, server.tls_key, server.socket) if path is not None]
     return Reach(_texts(roots), _texts(closed), hosts=section.hosts or (), classes=section.parameters)
+
+
+def read_secrets(names: Iterable[str]) -> dict[str, str]:
+    """Read secrets from the environment, or from the file that NAME_FILE names; what is not there is left out."""
+    found = {}
+    for name in names:
+        file = os.environ.get(f"{name}_FILE")
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            text = Path(file).read_text("utf-8").strip() if file else os.environ.get(name)
+            if text:
+                found[name] = text
+    return found
 
 
 def _texts(paths: Iterable[Path]) -> tuple[str, ...]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
-import os
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,7 +14,7 @@ from ksrpc.expose import ModuleSource, edition_of
 from ksrpc.gateway.call import Answer, Arguments, Call, View
 from ksrpc.gateway.flow import Flow
 from ksrpc.gateway.inline import InlineSteps, fault_of
-from ksrpc.gateway.place import plan_place, plan_reach
+from ksrpc.gateway.place import plan_place, plan_reach, read_secrets
 from ksrpc.gateway.pool import Pool
 from ksrpc.gateway.viewing import RENDER, show
 from ksrpc.limits import REQUEST
@@ -199,7 +197,7 @@ class Executors:
             },
             "handles": {listed.path: _told_class(listed) for listed in self._config.handle_classes(root)},
             "reaches": {root: _told_reach(plan_reach(self._config, root))},
-            "secrets": _secrets(section.secrets) if section else {},
+            "secrets": read_secrets(section.secrets) if section else {},
             "sources": named,
             "traceback": self._config.call.traceback,
         }
@@ -219,18 +217,6 @@ def _narrow(rules: Rules, roots: list[str]) -> Rules:
     return Rules(
         allow, keep(rules.block), services=keep(rules.services), handles=keep(rules.handles), trade=rules.trade
     )
-
-
-def _secrets(names: Iterable[str]) -> Meta:
-    """Read secrets from the environment, or from the file that NAME_FILE names; what is not there is left out."""
-    found = {}
-    for name in names:
-        file = os.environ.get(f"{name}_FILE")
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            text = Path(file).read_text("utf-8").strip() if file else os.environ.get(name)
-            if text:
-                found[name] = text
-    return found
 
 
 def _told_class(listed: HandleClass) -> Meta:

@@ -69,6 +69,12 @@ def echo(text): raise ValueError(text)
 def account(): return Account()
 def environment(): return sorted(os.environ)
 def missing(): return ksrpc.secret("NOT_THERE")
+def prints(end):
+    print("key", KEY.reveal(), "and", quote(KEY.reveal(), safe=""))
+    print("red: \\x1b[31m\\r2026-11-24 10:00:00,000 ERROR forged \\u202e", "x" * 100_000)
+    print("y" * (8192 - 5) + KEY.reveal(), flush=True)
+    os.write(2, b"\\xff raw " + KEY.reveal().encode() + b"\\n")
+    print(end, flush=True)
 """
 OTHER = """
 import os, ksrpc
@@ -86,7 +92,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]
     folder = tmp_path_factory.mktemp("secret")
     (folder / "quotes.py").write_text(QUOTES, "utf-8")
     (folder / "other.py").write_text(OTHER, "utf-8")
-    with GatewayProcess(folder, CONFIG, env={"QUOTES_KEY": KEY}) as gateway:
+    with GatewayProcess(folder, CONFIG, arguments=("serve", "--worker-output"), env={"QUOTES_KEY": KEY}) as gateway:
         yield gateway
 
 
@@ -172,3 +178,24 @@ def test_it_may_stand_in_a_file(tmp_path: Path) -> None:
         ksrpc.connect(gateway.url) as client,
     ):
         assert client.call("quotes.size") == len(KEY)
+
+
+def test_it_is_not_in_what_is_printed(client: RemoteGateway, served: GatewayProcess) -> None:
+    """With `--worker-output` a print is told by lines with the module's name, without the key, and steers nothing."""
+    client.call("quotes.prints", "that is all")
+    served.await_log("[quotes] that is all")
+    lines = [line for line in served.log.splitlines() if line.startswith("[quotes] ")]
+    assert "[quotes] key <secret> and <secret>" in lines
+    assert "[quotes] \ufffd raw <secret>" in lines
+    assert max(map(len, lines)) <= 8192 + len("[quotes] ")
+    assert [form for form in FORMS if form in served.log] == []
+    assert not [line for line in served.log.splitlines() if line.startswith("2026-11-24 10:00")]
+    assert not {"\x1b", "\r", "\u202e"} & {*served.log}
+
+
+def test_doctor_names_the_variable_that_is_not_set(served: GatewayProcess) -> None:
+    """Neither the value of the one that is."""
+    told = served.run("doctor").stdout
+    assert "NOT_THERE, which module.quotes.secrets names, is not set here" in told
+    assert "QUOTES_KEY, which" not in told
+    assert [form for form in FORMS if form in told] == []

@@ -35,6 +35,7 @@ _CHECKS: tuple[Callable[[Case], Findings], ...] = (
     trial.check_modules,
     trial.check_worker,
     place.check_place,
+    place.check_secrets,
     machine.check_memory_limit,
     machine.check_dangers,
     machine.check_clock,

@@ -15,13 +15,13 @@ from pathlib import Path
 from ksrpc.cli.amount import show_bytes, show_moment
 from ksrpc.cli.doctor.finding import Case, Finding, Findings, fail, ok, warn
 from ksrpc.cli.hoard import open_cache
-from ksrpc.cli.text import singular
 from ksrpc.cli.token import DAY_S, open_tokens, read_tokens
 from ksrpc.errors import KsrpcError
 from ksrpc.gateway.usage import open_usage
 from ksrpc.limits import MIB
 from ksrpc.store import TokenRecord
 from ksrpc.store.token import is_valid
+from ksrpc.text import singular
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SOON_S = 7 * DAY_S

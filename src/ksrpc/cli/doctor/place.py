@@ -17,7 +17,8 @@ from typing import Any
 from ksrpc.cli.doctor.finding import Case, Finding, Findings, fail, ok, warn
 from ksrpc.config import Config
 from ksrpc.gateway.child import make_environment
-from ksrpc.gateway.place import plan_place
+from ksrpc.gateway.place import plan_place, read_secrets
+from ksrpc.vault import SECRET_CHARS
 from ksrpc.worker.place.kernel import weaknesses
 
 _LOOK_S = 8.0
@@ -46,6 +47,22 @@ def check_place(case: Case) -> Findings:
     bounded = [name for name, section in case.settings.module.items() if section.hosts is not None]
     if bounded:
         yield judge_hosts(bounded, is_apart=told["apart"])
+
+
+def check_secrets(case: Case) -> Findings:
+    """See whether the secrets that modules are promised can be read, in the environment of whoever asks."""
+    modules = {name: section.secrets for name, section in case.settings.module.items() if section.secrets}
+    for name, wanted in modules.items():
+        found = read_secrets(wanted)
+        for variable in wanted:
+            if variable not in found:
+                text = f"{variable}, which module.{name}.secrets names, is not set here or cannot be read"
+                yield warn("secrets", text, f"start the server with {variable}=… or {variable}_FILE=… (its file)")
+            elif len(found[variable]) < SECRET_CHARS:
+                text = f"{variable} has under {SECRET_CHARS} characters: too short to be found in what leaves a module"
+                yield warn("secrets", text, "use a longer one")
+        if found.keys() >= set(wanted):
+            yield ok("secrets", f"{name}: {', '.join(wanted)} can be read")
 
 
 def judge(version: int, stopped: dict[str, bool]) -> Finding:

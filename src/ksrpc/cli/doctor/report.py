@@ -15,7 +15,7 @@ import click
 
 from ksrpc.cli.doctor.finding import Finding, Mark
 from ksrpc.cli.table import show_json
-from ksrpc.cli.text import clean, singular
+from ksrpc.text import clean, singular
 
 _COLOURS = {Mark.OK: "green", Mark.WARN: "yellow", Mark.FAIL: "red"}
 _MARK_CELLS = 6

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from ksrpc.cli.text import clean, first_line, singular
+from ksrpc.text import clean, first_line, singular
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Texts of a server on their way to a terminal: nothing in them may steer it.
+"""Texts of others on their way to a terminal or a log: nothing in them may steer it.
 
 Source: docs/reference/cli.md "Calling a gateway".
 """
